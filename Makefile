@@ -1,0 +1,69 @@
+# The one door: hand, hook and CI run these targets. `make help` lists them.
+
+ROOT := $(dir $(lastword $(MAKEFILE_LIST)))
+ifneq ($(ROOT),./)
+# Called from another directory: go to our own first.
+.DEFAULT_GOAL := help
+.PHONY: $(MAKECMDGOALS) help
+$(or $(MAKECMDGOALS),help):
+	@$(MAKE) --no-print-directory -C "$(ROOT)" -f Makefile $@
+else
+
+SHELL := /bin/sh
+PORT ?= 8000
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# Development values for commands that read the settings without a running stack.
+DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
+
+.DEFAULT_GOAL := help
+.PHONY: help run check test pins format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.embedded ## the whole gateway with a replay of real data; PORT=8001 moves it
+	@$(PY) manage.py up --port $(PORT)
+
+check: .venv/.dev ## lint, types, direction of imports, migrations
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(DEV) $(PY) manage.py makemigrations --check --dry-run
+
+test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage
+	$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+
+format: .venv/.dev ## put imports and layout in order
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for newer versions
+	for f in base embedded dev; do .venv/bin/uv pip compile --quiet --universal --upgrade \
+		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
+		requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+clean: ## remove the virtual environment, caches and the data of `make run`
+	rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov
+	rm -f .coverage .coverage.*
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+.venv/.embedded: .venv/bin/python requirements/base.txt requirements/embedded.txt
+	@echo "gateway: installing into .venv (once; about half a minute) ..."
+	@$(PIP) -r requirements/embedded.txt
+	@touch $@
+
+.venv/.dev: .venv/bin/python requirements/base.txt requirements/embedded.txt requirements/dev.txt
+	@echo "gateway: installing the development tools into .venv (once) ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@ .venv/.embedded
+
+endif

@@ -1,0 +1,1 @@
+"""The language spoken on NATS: streams and subjects, payload types, connection, pulling and publishing."""

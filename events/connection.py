@@ -1,0 +1,135 @@
+"""Connecting to NATS and making sure the streams exist. The one place that knows connection options."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from events.streams import Stream
+from observability import backoff
+from observability.outages import Outage
+
+logger = logging.getLogger(__name__)
+
+OLDEST_SERVER = (2, 12)
+REQUEST_TIMEOUT_S = 5.0
+
+
+class ServerTooOld(Exception):
+    """The NATS server lacks what the gateway relies on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open NATS connection, its JetStream context, and an event that fires when it is lost for good."""
+
+    client: Client
+    jetstream: JetStreamContext
+    closed: asyncio.Event
+
+    async def drain(self, timeout_s: float = 5.0) -> None:
+        """Flush what is buffered and close; closes hard where draining is impossible."""
+        try:
+            await asyncio.wait_for(self.client.drain(), timeout_s)
+        except (TimeoutError, nats.errors.Error):
+            await self.client.close()
+
+
+async def connect(url: str, *, name: str) -> Connection:
+    """Connect to `url` (several, comma separated, make a cluster), waiting as long as it takes.
+
+    Later losses are reconnected by the client itself without an end. Raises `ServerTooOld` for a
+    server below 2.12, which would silently ignore parts of our consumer configuration.
+    """
+    closed = asyncio.Event()
+    outage = Outage(f"NATS at {_without_secrets(url)}")
+
+    async def on_error(error: Exception) -> None:
+        logger.debug("NATS: %s: %s", type(error).__name__, error)
+
+    async def on_disconnected() -> None:
+        if client is not None and not (client.is_closed or client.is_draining):
+            outage.failed(ConnectionError("connection lost"))
+
+    async def on_reconnected() -> None:
+        outage.succeeded()
+
+    async def on_closed() -> None:
+        closed.set()
+
+    client: Client | None = None
+    attempt = 0
+    while client is None:
+        try:
+            client = await nats.connect(
+                [part.strip() for part in url.split(",")],
+                name=name,
+                connect_timeout=2,
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                flush_timeout=2,
+                error_cb=on_error,
+                disconnected_cb=on_disconnected,
+                reconnected_cb=on_reconnected,
+                closed_cb=on_closed,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            attempt += 1
+            outage.failed(error)
+            await asyncio.sleep(backoff.delay_s(attempt))
+    outage.succeeded()
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        await client.close()
+        raise ServerTooOld(
+            f"NATS server {version} at {_without_secrets(url)} is too old: the gateway needs "
+            f"{OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or newer. Upgrade the server, or unset NATS_URL "
+            "and let `manage.py up` start its own."
+        )
+    return Connection(client, client.jetstream(timeout=REQUEST_TIMEOUT_S), closed)
+
+
+async def ensure_stream(jetstream: JetStreamContext, stream: Stream) -> str:
+    """Create `stream` where it is missing and return its epoch.
+
+    The epoch identifies one life of the stream: it changes when the stream is deleted and made anew,
+    which is when sequence numbers start over.
+    """
+    try:
+        info = await jetstream.stream_info(stream.name)
+    except NotFoundError:
+        info = await jetstream.add_stream(
+            StreamConfig(
+                name=stream.name,
+                subjects=list(stream.subjects),
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                max_age=stream.max_age_s,
+                max_bytes=stream.max_bytes,
+                duplicate_window=stream.duplicate_window_s,
+            )
+        )
+        logger.info("created stream %s for %s", stream.name, ", ".join(stream.subjects))
+    missing = set(stream.subjects) - set(info.config.subjects or ())
+    if missing:
+        logger.error(
+            "stream %s exists but does not capture %s: add the subject to it, or delete the stream",
+            stream.name,
+            ", ".join(sorted(missing)),
+        )
+    if info.created is None:
+        raise RuntimeError(f"the server gave no creation time for stream {stream.name}")
+    return format(int(info.created.timestamp() * 1000), "x")
+
+
+def _without_secrets(url: str) -> str:
+    """`url` without user names and passwords, for logs."""
+    return ",".join(part.rpartition("@")[2].rpartition("://")[2] for part in url.split(","))

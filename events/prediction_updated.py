@@ -1,0 +1,94 @@
+"""The payload of ``event.prediction.updated``: bytes in, a typed event or one clear reason out. Pure.
+
+Shape: ``{"symbol", "timestamp", "current_price", "predicted_price", "confidence", "horizon",
+"model_version", "as_of"?, "features"?}``. Times are RFC 3339 with an offset; ``as_of`` may also be a
+bare date, which means its midnight UTC. Prices are in the symbol's own currency.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import Annotated
+
+import msgspec
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_FEATURES = 1_000
+
+Price = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+# Control characters are refused: Postgres cannot store NUL, and none of them belongs into a label.
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+FeatureName = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*\Z")]
+FeatureText = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^[^\x00]*\Z")]
+# What 64 bits hold: the encoder writes no larger integer.
+FeatureInteger = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+FeatureValue = float | FeatureInteger | bool | FeatureText | None
+Features = Annotated[dict[FeatureName, FeatureValue], msgspec.Meta(max_length=MAX_FEATURES)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class PayloadRefused(Exception):
+    """The payload does not fit the contract; the text says where and why."""
+
+
+class PredictionUpdated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One prediction as the pipeline made it. All times are aware and in UTC after `decode`."""
+
+    symbol: str
+    timestamp: Moment
+    current_price: Price
+    predicted_price: Price
+    confidence: Share
+    horizon: Label
+    model_version: Label
+    as_of: str | None = None
+    features: Features | None = None
+
+    @property
+    def market_time(self) -> datetime:
+        """Market time of the newest input: ``as_of``, or the timestamp where none was sent."""
+        return self.timestamp if self.as_of is None else parse_market_time(self.as_of)
+
+
+_decoder = msgspec.json.Decoder(PredictionUpdated)
+_encoder = msgspec.json.Encoder()
+
+
+def parse_market_time(text: str) -> datetime:
+    """Read an RFC 3339 moment or a bare ``YYYY-MM-DD`` as an aware UTC datetime; ValueError otherwise."""
+    if len(text) == 10:
+        return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs an offset such as Z")
+    return moment.astimezone(UTC)
+
+
+def decode(payload: bytes, *, symbol_pattern: re.Pattern[str]) -> PredictionUpdated:
+    """Validate `payload`; raises `PayloadRefused` with the reason."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadRefused(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
+    try:
+        event = _decoder.decode(payload)
+        market_time = event.market_time
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadRefused(str(error)) from None
+    except (ValueError, OverflowError) as error:
+        raise PayloadRefused(f"Invalid time - at `$.as_of`: {error}") from None
+    if not symbol_pattern.fullmatch(event.symbol):
+        raise PayloadRefused(
+            f"Symbol {event.symbol[:32]!r} does not match {symbol_pattern.pattern} - at `$.symbol`"
+        )
+    try:
+        timestamp = event.timestamp.astimezone(UTC)
+    except OverflowError as error:
+        raise PayloadRefused(f"Invalid time - at `$.timestamp`: {error}") from None
+    as_of = None if event.as_of is None else market_time.isoformat()
+    return msgspec.structs.replace(event, timestamp=timestamp, as_of=as_of)
+
+
+def encode(event: PredictionUpdated) -> bytes:
+    """The payload as published."""
+    return _encoder.encode(event)

@@ -1,0 +1,164 @@
+"""A JetStream pull consumer that always has credit open at the server, so that no message waits for a poll.
+
+nats-py's `fetch(n)` waits its whole time-out for the n-th message, which trades latency for batches. Here
+requests stay open, messages come in as the server has them, and the caller takes batches of what is there.
+Memory is bounded by the credit: the server sends only what was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from typing import Any
+
+import msgspec
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import Error as JetStreamError
+
+from events.connection import Connection, ensure_stream
+from events.streams import Stream
+from observability import backoff
+
+logger = logging.getLogger(__name__)
+
+_EXPIRES_S = 20.0
+_HEARTBEAT_S = 1.0
+_SILENCE_S = 2.5 * _HEARTBEAT_S
+
+
+class PullConsumer:
+    """A durable pull consumer on `stream`; several processes may share one `durable` name.
+
+    `epoch` is the life of the stream that the messages of `next_batch` come from.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: Stream,
+        *,
+        durable: str,
+        credit: int,
+        ack_wait_s: float,
+        max_ack_pending: int,
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._credit = credit
+        self._config = ConsumerConfig(
+            durable_name=durable,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_s,
+            max_ack_pending=max_ack_pending,
+            max_deliver=-1,
+        )
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream.name}.{durable}"
+        self._inbox = ""
+        self._subscription: Any = None
+        self._waiting: deque[Msg] = deque()
+        self._arrived = asyncio.Event()
+        self._open = 0
+        self._lost = True
+        self._stopped = False
+        self._heard_at = 0.0
+        self.epoch = ""
+
+    async def next_batch(self, *, most: int, linger_s: float) -> list[Msg]:
+        """Wait for a message, then up to `linger_s` for more; at least one, at most `most`.
+
+        Survives a server that goes away, also one that comes back without the stream. After `stop` it
+        gives what had been received, then empty lists.
+        """
+        while not self._waiting:
+            if self._stopped:
+                return []
+            await self._keep_open()
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), _HEARTBEAT_S)
+            except TimeoutError:
+                continue
+        if len(self._waiting) < most and not self._stopped:
+            await asyncio.sleep(linger_s)
+        batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._stopped:
+            await self._keep_open()
+        return batch
+
+    async def stop(self) -> None:
+        """Ask for no more messages; `next_batch` still gives what has been received."""
+        self._stopped = True
+        self._arrived.set()
+        await self._unsubscribe()
+
+    async def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(nats.errors.Error):  # without a connection it is gone anyway
+                await self._subscription.unsubscribe()
+            self._subscription = None
+
+    async def _keep_open(self) -> None:
+        """Renew the credit; start over where the server lost us, the consumer or the stream."""
+        silent = self._open and time.monotonic() - self._heard_at > _SILENCE_S
+        if self._lost or silent:
+            if not self._connection.client.is_connected:
+                return
+            await self._start_over()
+        missing = self._credit - self._open - len(self._waiting)
+        if missing >= self._credit // 2 and self._connection.client.is_connected:
+            await self._request(missing)
+
+    async def _start_over(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                self.epoch = await ensure_stream(self._connection.jetstream, self._stream)
+                await self._connection.jetstream.add_consumer(self._stream.name, self._config)
+                break
+            except (TimeoutError, nats.errors.Error, JetStreamError) as error:
+                attempt += 1
+                if attempt == 1:
+                    logger.warning("stream %s is not ready: %s", self._stream.name, error)
+                await asyncio.sleep(backoff.delay_s(attempt, most_s=1.0))
+        # A new inbox leaves answers to the old requests behind, so that credit is not counted twice.
+        await self._unsubscribe()
+        self._inbox = self._connection.client.new_inbox()
+        self._subscription = await self._connection.client.subscribe(self._inbox, cb=self._on_message)
+        self._open = 0
+        self._lost = False
+
+    async def _request(self, count: int) -> None:
+        body = {
+            "batch": count,
+            "expires": int(_EXPIRES_S * 1e9),
+            "idle_heartbeat": int(_HEARTBEAT_S * 1e9),
+        }
+        self._open += count
+        self._heard_at = time.monotonic()
+        await self._connection.client.publish(self._subject, msgspec.json.encode(body), reply=self._inbox)
+
+    async def _on_message(self, msg: Msg) -> None:
+        self._heard_at = time.monotonic()
+        status = (msg.headers or {}).get("Status") if not msg.data else None
+        if status is None:
+            self._open = max(0, self._open - 1)
+            self._waiting.append(msg)
+            self._arrived.set()
+        elif status != "100":
+            self._on_request_ended(status, msg.headers or {})
+
+    def _on_request_ended(self, status: str, headers: dict[str, str]) -> None:
+        """408 and 409 tell how much credit went unused; what says that the consumer is gone starts over."""
+        unused = headers.get("Nats-Pending-Messages", "")
+        self._open = max(0, self._open - int(unused)) if unused.isdigit() else 0
+        description = headers.get("Description", "")
+        if status == "503" or (status == "409" and "Exceeded" not in description):
+            logger.info("pull request on %s ended: %s %s", self._stream.name, status, description)
+            self._lost = True
+        self._arrived.set()

@@ -1,0 +1,42 @@
+"""Names and configurations of the JetStream streams, as the contract in docs/EVENTS.md has them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MSG_ID_HEADER = "Nats-Msg-Id"
+REQUEST_ID_HEADER = "X-Request-ID"
+DEAD_LETTER_REASON_HEADER = "X-Dead-Letter-Reason"
+
+PREDICTION_UPDATED = "event.prediction.updated"
+DEAD_LETTER_PREFIX = "dlq."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """A stream as it is created where it is missing; an operator's own limits are left alone."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age_s: float
+    max_bytes: int
+    duplicate_window_s: float = 120.0
+
+
+PREDICTIONS = Stream(
+    name="PREDICTIONS",
+    subjects=(PREDICTION_UPDATED,),
+    max_age_s=7 * 86_400,
+    max_bytes=4 << 30,
+)
+DEAD_LETTERS = Stream(
+    name="DEAD_LETTERS",
+    subjects=(DEAD_LETTER_PREFIX + ">",),
+    max_age_s=30 * 86_400,
+    max_bytes=256 << 20,
+)
+
+
+def dead_letter_subject(subject: str) -> str:
+    """``event.prediction.updated`` -> ``dlq.event.prediction.updated``."""
+    return DEAD_LETTER_PREFIX + subject

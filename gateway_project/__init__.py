@@ -1,0 +1,6 @@
+"""Composition: configuration, settings, URLs, the ASGI application, the server and `manage.py up`.
+
+Nothing else in the project imports this package.
+"""
+
+__version__ = "0.1.0"

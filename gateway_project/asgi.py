@@ -1,0 +1,67 @@
+"""The ASGI application: request id at the rim, HTTP to Django in one bounded thread pool, sockets to Channels.
+
+It answers `lifespan` itself (Django and Channels do not) and closes there what the process holds.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
+
+from django.conf import settings
+
+from gateway_project.wsgi import application as django_wsgi
+from observability import request_context
+from predictions import newest
+from realtime import hub
+from realtime.routing import websocket_application
+
+_REQUEST_ID = request_context.HEADER.lower().encode()
+
+# WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
+# request (docs/adr/0001).
+django_application = WSGIMiddleware(django_wsgi, workers=settings.GATEWAY.worker_threads)
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The one entry point of every server process."""
+    if scope["type"] == "http":
+        await _serve_http(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await websocket_application(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _live(receive, send)
+    else:
+        raise ValueError(f"no support for {scope['type']}")
+
+
+async def _serve_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    headers = [(name, value) for name, value in scope["headers"] if name != _REQUEST_ID]
+    offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+    request_id = request_context.accept_or_make(offered.decode("latin-1"))
+    request_context.bind(request_id)
+    encoded = request_id.encode("ascii")
+
+    async def send_with_id(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (_REQUEST_ID, encoded)]
+        await send(message)
+
+    await django_application({**scope, "headers": [*headers, (_REQUEST_ID, encoded)]}, receive, send_with_id)
+
+
+async def _live(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            hub.current()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await hub.stop_current()
+            newest.store().close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,50 @@
+"""From ``DATABASE_URL`` to Django's database settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
+    "PRAGMA journal_size_limit=67108864;"
+)
+
+
+def database_settings(url: str, *, pool_size: int) -> dict[str, Any]:
+    """Return the ``DATABASES`` entry for a ``postgresql://`` or ``sqlite:///`` URL.
+
+    For Postgres, query parameters become connection options (``host`` may be a socket directory).
+    """
+    if url.startswith("sqlite:///"):
+        path = Path(unquote(url.removeprefix("sqlite:///")))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(path),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": _SQLITE_PRAGMAS,
+            },
+        }
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": options.pop("port", str(parts.port or "")),
+        # A pooled connection may have died with its server since its last use.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "application_name": "prediction-gateway",
+            **options,
+            # A dead server must be told from a slow one: waiting for a connection is bounded too.
+            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5, "max_lifetime": 1800},
+        },
+    }

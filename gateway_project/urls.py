@@ -1,0 +1,23 @@
+"""Every HTTP path of the gateway."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from gateway_project import health, problems
+
+_api = include("predictions.urls")
+
+urlpatterns = [
+    path("api/", _api),
+    path("api/v1/", _api),
+    path("errors/<str:code>", problems.error_page, name="error-page"),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("version", health.version, name="version"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = problems.bad_request
+handler403 = problems.forbidden
+handler404 = problems.not_found
+handler500 = problems.server_error

@@ -1,0 +1,53 @@
+"""Reading the newest predictions: Redis first, the record on a miss, and the value put back.
+
+The one rule of where a value comes from; REST and sockets both read through here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.db import Error as DatabaseFailure
+
+from predictions import newest, record
+from predictions.documents import PredictionDocument
+from predictions.newest import NewestUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class NoStoreReachable(Exception):
+    """Neither Redis nor the database could answer."""
+
+
+def newest_predictions(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
+    """The newest prediction of each symbol that has one.
+
+    One MGET; one query for what Redis does not have. Raises `NoStoreReachable` when Redis has not
+    answered for every symbol and the database fails too.
+    """
+    store = newest.store()
+    try:
+        found = store.get_many(symbols)
+        redis_answered = True
+    except NewestUnavailable:
+        found, redis_answered = {}, False
+    missing = [symbol for symbol in symbols if symbol not in found]
+    if not missing:
+        return found
+    try:
+        recorded = record.newest(missing)
+    except DatabaseFailure as error:
+        raise NoStoreReachable from error
+    if recorded and redis_answered:
+        _put_back(store, recorded)
+    return found | recorded
+
+
+def _put_back(store: newest.NewestStore, recorded: dict[str, PredictionDocument]) -> None:
+    try:
+        store.put_if_newer(recorded.values())
+    except NewestUnavailable:
+        # The answer is good without it; the store has logged the outage.
+        logger.debug("could not put %d values back", len(recorded))

@@ -1,0 +1,73 @@
+"""The query parameters of the prediction routes: what they may be, and what is said when they are not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from events.prediction_updated import parse_market_time
+from predictions import cursors
+
+
+class MomentField(serializers.Field[datetime, str, str, Any]):
+    """An RFC 3339 time with an offset, or a bare date, which means its midnight UTC."""
+
+    default_error_messages = {
+        "invalid": "Not a time: use RFC 3339 as in 2013-03-01T00:00:00Z, or a date as in 2013-03-01."
+    }
+
+    def to_internal_value(self, data: str) -> datetime:
+        try:
+            # A query string turns the plus sign of an offset into a space.
+            return parse_market_time(data.replace(" ", "+"))
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
+
+
+class CursorField(serializers.Field[tuple[datetime, int], str, str, Any]):
+    """The ``next`` of an earlier answer."""
+
+    def to_internal_value(self, data: str) -> tuple[datetime, int]:
+        try:
+            return cursors.decode(data)
+        except cursors.MalformedCursor as error:
+            raise serializers.ValidationError(f"{error}.", code="invalid") from None
+
+    def to_representation(self, value: tuple[datetime, int]) -> str:
+        return cursors.encode(*value)
+
+
+class FeaturesQuery(serializers.Serializer[Any]):
+    """``include_features``: whether the model's inputs are part of the answer."""
+
+    include_features = serializers.ChoiceField(choices=["true", "false"], default="false")
+
+    def validate_include_features(self, value: str) -> bool:
+        """The parameter as a boolean."""
+        return value == "true"
+
+
+class HistoryQuery(FeaturesQuery):
+    """Range, page size and place of a history call."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
+    cursor = CursorField(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # `from` is a keyword of Python, so these two cannot be class attributes.
+        ends: dict[str, serializers.Field[Any, Any, Any, Any]] = {
+            "from": MomentField(required=False),
+            "to": MomentField(required=False),
+        }
+        return {**super().get_fields(), **ends}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The range must not be turned around."""
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"from": "Must not be later than `to`."})
+        return attrs

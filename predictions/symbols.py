@@ -1,0 +1,38 @@
+"""What a symbol and a list of symbols must look like. Pure."""
+
+from __future__ import annotations
+
+import re
+
+MAX_SYMBOLS = 100
+MAX_SYMBOL_LENGTH = 32
+
+
+class MalformedSymbol(ValueError):
+    """The text is no symbol; the message says what one looks like."""
+
+
+class BadSymbolCount(ValueError):
+    """No symbol at all, or more than `MAX_SYMBOLS` different ones."""
+
+
+def check_symbol(text: str, pattern: re.Pattern[str]) -> str:
+    """Return `text` if it is a symbol. Lower case is refused, not guessed."""
+    if len(text) <= MAX_SYMBOL_LENGTH and pattern.fullmatch(text):
+        return text
+    shown = text[:MAX_SYMBOL_LENGTH].encode("unicode_escape").decode("ascii")
+    hint = f" Did you mean {text.upper()}?" if pattern.fullmatch(text.upper()) else ""
+    raise MalformedSymbol(f"'{shown}' is not a symbol: it must match {pattern.pattern}.{hint}")
+
+
+def split_symbols(text: str, pattern: re.Pattern[str]) -> list[str]:
+    """Read ``A,B,A`` as ``["A", "B"]``: 1 to 100 different symbols, duplicates folded, order kept.
+
+    Raises `BadSymbolCount` or `MalformedSymbol`.
+    """
+    if not text:
+        raise BadSymbolCount("Name at least one symbol: symbols=AAPL,MSFT.")
+    symbols = list(dict.fromkeys(text.split(",")))
+    if len(symbols) > MAX_SYMBOLS:
+        raise BadSymbolCount(f"{len(symbols)} symbols; at most {MAX_SYMBOLS} in one call.")
+    return [check_symbol(symbol, pattern) for symbol in symbols]

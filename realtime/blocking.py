@@ -1,0 +1,29 @@
+"""Blocking calls on behalf of sockets: a few threads, so that socket code never touches the database."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sockets")
+
+
+async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function` in the pool and give its database connection back afterwards."""
+    call = functools.partial(function, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_pool, _with_connection_returned, call)
+
+
+def _with_connection_returned(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    finally:
+        close_old_connections()

@@ -1,0 +1,280 @@
+"""The bridge: JetStream -> record -> Redis -> channel layer -> ack.
+
+The rules it keeps:
+1. A message is acknowledged only when it is in the record, in Redis, and told to every hub. What dies
+   before that is delivered again, and every step may be repeated.
+2. Two stages run side by side: recording and telling. With Redis away the record goes on filling, up to
+   `MAX_UNTOLD` messages; then pulling stops and JetStream keeps the rest.
+3. Order per symbol is the order of the stream: both stages handle one batch at a time.
+4. A message that does not fit goes to the dead letters with the reason and never stops the flow.
+5. While a stage waits for its store, the messages it holds are kept alive at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import nats.errors
+from channels.layers import get_channel_layer
+from django.db import Error as DatabaseFailure
+from django.db import connection as database
+from nats.aio.msg import Msg
+from redis.exceptions import RedisError
+
+from events import prediction_updated, publishing, streams
+from events.connection import Connection, ensure_stream
+from events.prediction_updated import PayloadRefused
+from events.pulling import PullConsumer
+from observability import backoff
+from observability.outages import Outage
+from predictions import documents, ingest
+from predictions.documents import PredictionDocument
+from predictions.newest import NewestUnavailable
+from realtime import batches
+
+logger = logging.getLogger(__name__)
+
+DURABLE = "gateway-bridge"
+MAX_UNTOLD = 10_000
+_STOP_TIMEOUT_S = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A batch on its way from the record to the readers: what is to be told, and what to acknowledge."""
+
+    told: list[PredictionDocument]
+    messages: list[Msg]
+
+
+class Bridge:
+    """One bridge process. Several may run: they share the durable consumer."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        symbol_pattern: re.Pattern[str],
+        batch_size: int,
+        linger_s: float,
+        ack_wait_s: float,
+    ) -> None:
+        self._connection = connection
+        self._symbol_pattern = symbol_pattern
+        self._batch_size = batch_size
+        self._linger_s = linger_s
+        self._ack_wait_s = ack_wait_s
+        self._consumer = PullConsumer(
+            connection,
+            streams.PREDICTIONS,
+            durable=DURABLE,
+            credit=2 * batch_size,
+            ack_wait_s=ack_wait_s,
+            max_ack_pending=MAX_UNTOLD + 2 * batch_size,
+        )
+        self._id = uuid.uuid4().hex
+        self._batches_told = 0
+        # What was taken and is not acknowledged yet, by its place in the stream.
+        self._held: dict[tuple[str, int], Msg] = {}
+        self._database_outage = Outage("the database")
+        self._layer_outage = Outage("Redis (channel layer)")
+        self._untold: asyncio.Queue[Recorded] = asyncio.Queue(max(1, MAX_UNTOLD // batch_size))
+        # One thread a stage: Django's connection and the order of batches both want a single owner.
+        self._recording = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._telling = ThreadPoolExecutor(1, thread_name_prefix="newest")
+        self._layer = get_channel_layer()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Bridge until `stop` is set, then finish what was taken (10 s at most).
+
+        Raises `ConnectionError` when the NATS connection is closed for good, and whatever a stage
+        could not expect: the supervisor starts a new process then.
+        """
+        await ensure_stream(self._connection.jetstream, streams.DEAD_LETTERS)
+        taking = asyncio.create_task(self._take_and_record())
+        telling = asyncio.create_task(self._tell_and_acknowledge())
+        beating = asyncio.create_task(self._keep_alive())
+        stopping = asyncio.create_task(stop.wait())
+        closing = asyncio.create_task(self._connection.closed.wait())
+        tasks = (taking, telling, beating, stopping, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in (taking, telling, beating):
+                if task.done():
+                    task.result()
+            if closing.done() and not stop.is_set():
+                raise ConnectionError("the NATS connection was closed")
+            await self._finish(taking)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._in_thread(self._recording, _close_database)
+            self._recording.shutdown()
+            self._telling.shutdown()
+
+    async def _finish(self, taking: asyncio.Task[None]) -> None:
+        """Take no more; let what was received be recorded, told and acknowledged."""
+        await self._consumer.stop()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await taking
+                await self._untold.join()
+        except TimeoutError:
+            logger.warning("stopped with %d messages untold; they will come again", len(self._held))
+
+    async def _take_and_record(self) -> None:
+        while received := await self._consumer.next_batch(most=self._batch_size, linger_s=self._linger_s):
+            taken = {self._place(message): message for message in received}
+            # One that comes again while we hold it is neither lost nor new.
+            messages = [taken[place] for place in taken.keys() - self._held.keys()]
+            messages.sort(key=lambda message: message.metadata.sequence.stream)
+            self._held |= taken
+            fitting, kept = await self._decode(messages)
+            told = await self._record(fitting, kept)
+            await self._untold.put(Recorded(told, messages))
+
+    def _place(self, message: Msg) -> tuple[str, int]:
+        return self._consumer.epoch, message.metadata.sequence.stream
+
+    async def _decode(self, messages: Sequence[Msg]) -> tuple[list[PredictionDocument], list[Msg]]:
+        """The documents of the messages that fit, with those messages; the others are dead letters."""
+        fitting: list[PredictionDocument] = []
+        kept: list[Msg] = []
+        for message in messages:
+            try:
+                event = prediction_updated.decode(message.data, symbol_pattern=self._symbol_pattern)
+            except PayloadRefused as refused:
+                await self._bury(message, str(refused))
+                continue
+            seq = message.metadata.sequence.stream
+            fitting.append(documents.from_event(event, seq=seq, epoch=self._consumer.epoch))
+            kept.append(message)
+        return fitting, kept
+
+    async def _record(
+        self, offered: list[PredictionDocument], messages: list[Msg]
+    ) -> list[PredictionDocument]:
+        """Record the batch; returns what is to be told: everything but repetitions and refusals."""
+        recorded = await _until_it_works(
+            self._database_outage,
+            lambda: self._in_thread(self._recording, _record_batch, offered),
+            DatabaseFailure,
+        )
+        for index, reason in recorded.refused.items():
+            await self._bury(messages[index], reason)
+        return [document for document, own in zip(offered, recorded.own, strict=True) if own]
+
+    async def _tell_and_acknowledge(self) -> None:
+        while True:
+            batch = await self._untold.get()
+            if batch.told:
+                await self._tell(batch.told)
+            for message in batch.messages:
+                self._held.pop(self._place(message), None)
+                await _acknowledge(message)
+            self._untold.task_done()
+
+    async def _tell(self, told: list[PredictionDocument]) -> None:
+        await _until_it_works(
+            None,  # the store logs its own outages
+            lambda: self._in_thread(self._telling, ingest.publish_newest, told),
+            NewestUnavailable,
+        )
+        self._batches_told += 1
+        message = batches.encode(self._id, self._batches_told, told)
+        await _until_it_works(
+            self._layer_outage,
+            lambda: self._layer.group_send(batches.GROUP, message),
+            RedisError,
+            OSError,
+        )
+
+    async def _keep_alive(self) -> None:
+        """Tell the server every third of the ack wait that held messages are being worked on."""
+        while True:
+            await asyncio.sleep(self._ack_wait_s / 3)
+            for place, message in list(self._held.items()):
+                if place in self._held and self._connection.client.is_connected:
+                    with contextlib.suppress(nats.errors.Error):  # reconnecting: tried again soon
+                        await message.in_progress()
+
+    async def _bury(self, message: Msg, reason: str) -> None:
+        """Move `message` to the dead letters; whoever moves it twice leaves one copy there."""
+        metadata = message.metadata
+        headers = {
+            key: value for key, value in (message.headers or {}).items() if key != streams.MSG_ID_HEADER
+        }
+        headers[streams.DEAD_LETTER_REASON_HEADER] = _one_line(reason)
+        await publishing.publish_once(
+            self._connection.jetstream,
+            streams.dead_letter_subject(message.subject),
+            message.data,
+            msg_id=f"{metadata.stream}-{self._consumer.epoch}-{metadata.sequence.stream}",
+            headers=headers,
+        )
+        logger.warning(
+            "dead letter: %s message %d: %s",
+            message.subject,
+            metadata.sequence.stream,
+            _one_line(reason),
+        )
+
+    async def _in_thread(self, executor: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
+
+
+async def _until_it_works(
+    outage: Outage | None, call: Callable[[], Awaitable[T]], *failures: type[Exception]
+) -> T:
+    """Repeat `call` with backoff while it raises one of `failures`."""
+    attempt = 0
+    while True:
+        try:
+            result = await call()
+        except failures as error:
+            attempt += 1
+            if outage is not None:
+                outage.failed(error)
+            await asyncio.sleep(backoff.delay_s(attempt, most_s=1.0))
+        else:
+            if outage is not None:
+                outage.succeeded()
+            return result
+
+
+def _record_batch(offered: list[PredictionDocument]) -> ingest.Recorded:
+    try:
+        return ingest.record_batch(offered)
+    except DatabaseFailure:
+        # The next try must not meet the same broken connection.
+        _close_database()
+        raise
+
+
+def _close_database() -> None:
+    """Close this thread's connection; Django keeps one a thread."""
+    database.close()
+
+
+async def _acknowledge(message: Msg) -> None:
+    try:
+        await message.ack()
+    except nats.errors.Error as error:
+        # Not acknowledged is delivered again, and all that is done by then is ignored then.
+        logger.debug("ack failed: %s", error)
+
+
+def _one_line(text: str) -> str:
+    """`text` as a header value: printable ASCII, at most 500 characters."""
+    return text.encode("unicode_escape").decode("ascii")[:500]

@@ -1,0 +1,188 @@
+"""The Channels consumer behind ``/ws/predictions``: decode a frame, ask the hub, answer.
+
+It reads its own messages and skips Channels' dispatch: that would hop through a thread per message to
+close database connections which socket code never opens, and would join the channel layer once per socket
+instead of once per process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+
+from accounts import credentials
+from accounts.credentials import Caller, CredentialRefused
+from predictions.reads import NoStoreReachable
+from realtime import blocking, hub, protocol
+from realtime.connection import Connection
+from realtime.protocol import BadFrame, Close
+
+logger = logging.getLogger(__name__)
+
+_MOST_BAD_FRAMES = 10
+REQUIRED_SCOPE = "stream"
+
+
+class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships no types
+    """One socket: refused, or welcomed and then subscribed to what it asks for."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope = scope
+        self._bad_frames = 0
+        self._caller: Caller | None = None
+        self._connection = Connection(uuid.uuid4().hex, send)
+        self._hub = hub.current()
+        self._auth_timer: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect" or self._connection.closed:
+                    break
+                if message["type"] == "websocket.connect":
+                    await send({"type": "websocket.accept"})
+                    await self._open()
+                else:
+                    await self._take(message.get("text") or message.get("bytes") or "")
+        finally:
+            self._stop_auth_timer()
+            self._connection.gone()
+            self._hub.remove(self._connection)
+
+    async def _open(self) -> None:
+        """Decide on the credential of the handshake; without one, wait for the auth frame."""
+        if not self._is_origin_allowed():
+            await self._refuse("ORIGIN_REFUSED", "This origin may not connect.", Close.FORBIDDEN)
+            return
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        try:
+            credential = credentials.find_credential(self.scope["headers"])
+        except CredentialRefused as refused:
+            await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
+            return
+        if credential is None and "token" in query:
+            await self._refuse(
+                "INVALID_CREDENTIAL",
+                "The token is not valid; an API key goes into the X-API-Key header or the auth frame.",
+                Close.CREDENTIAL,
+            )
+        elif credential is None:
+            loop = asyncio.get_running_loop()
+            self._auth_timer = loop.call_later(
+                protocol.AUTH_TIMEOUT_S, lambda: loop.create_task(self._time_out())
+            )
+        else:
+            await self._authenticate(credential)
+
+    async def _authenticate(self, credential: str) -> None:
+        self._stop_auth_timer()
+        try:
+            caller = await blocking.run(credentials.authenticate, credential, now=timezone.now())
+        except CredentialRefused as refused:
+            await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
+            return
+        except DatabaseFailure:
+            logger.exception("could not look a key up")
+            await self._refuse("STORE_UNAVAILABLE", "Keys cannot be checked right now.", Close.RESTART)
+            return
+        if REQUIRED_SCOPE not in caller.scopes:
+            await self._refuse("SCOPE_MISSING", f"The key lacks the scope {REQUIRED_SCOPE}.", Close.FORBIDDEN)
+            return
+        self._caller = caller
+        self._connection.tell(protocol.welcome(self._connection.id))
+
+    async def _take(self, frame: str | bytes) -> None:
+        try:
+            request = protocol.decode(frame)
+        except BadFrame as bad:
+            await self._reject(bad)
+            return
+        if isinstance(request, protocol.Auth):
+            await self._on_auth(request)
+        elif self._caller is None:
+            await self._refuse("UNAUTHENTICATED", "The first frame must be auth.", Close.CREDENTIAL)
+        elif isinstance(request, protocol.Subscribe):
+            await self._on_subscribe(request)
+        elif isinstance(request, protocol.Unsubscribe):
+            ended = self._hub.unsubscribe(self._connection, request.symbols)
+            self._connection.tell(protocol.unsubscribed(ended, request.id))
+        else:
+            self._connection.tell(protocol.pong(request.id))
+
+    async def _on_auth(self, request: protocol.Auth) -> None:
+        if self._caller is not None:
+            self._connection.tell(
+                protocol.error("ALREADY_AUTHENTICATED", "This connection has a key.", request.id)
+            )
+            return
+        await self._authenticate(request.api_key)
+
+    async def _on_subscribe(self, request: protocol.Subscribe) -> None:
+        accepted, rejected = protocol.sort_symbols(
+            request.symbols,
+            pattern=settings.GATEWAY.compiled_symbol_pattern,
+            already=self._connection.symbols,
+        )
+        self._hub.subscribe(self._connection, accepted)
+        self._connection.tell(protocol.subscribed(accepted, rejected, request.id))
+        if not request.snapshot or not accepted:
+            return
+        try:
+            await self._hub.send_snapshots(self._connection, accepted)
+        except NoStoreReachable:
+            self._connection.tell(
+                protocol.error(
+                    "SNAPSHOT_UNAVAILABLE",
+                    "The newest values cannot be read right now; live updates follow.",
+                    request.id,
+                )
+            )
+
+    async def _reject(self, bad: BadFrame) -> None:
+        self._bad_frames += 1
+        if bad.code == "MESSAGE_TOO_BIG":
+            await self._refuse(bad.code, bad.detail, Close.TOO_BIG)
+        elif self._caller is None or self._bad_frames > _MOST_BAD_FRAMES:
+            await self._refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
+        else:
+            self._connection.tell(protocol.error(bad.code, bad.detail))
+
+    async def _refuse(self, code: str, detail: str, close: Close) -> None:
+        """Say why, then close: a client library shows its user the frame, not the handshake."""
+        self._stop_auth_timer()
+        self._connection.tell(protocol.error(code, detail))
+        await self._connection.close(close, code)
+
+    async def _time_out(self) -> None:
+        await self._refuse(
+            "AUTH_TIMEOUT",
+            f"No credential within {protocol.AUTH_TIMEOUT_S:.0f} seconds.",
+            Close.TIMEOUT,
+        )
+
+    def _stop_auth_timer(self) -> None:
+        if self._auth_timer is not None:
+            self._auth_timer.cancel()
+            self._auth_timer = None
+
+    def _is_origin_allowed(self) -> bool:
+        """Browsers send an Origin: it must be this host or on the list. Other clients send none."""
+        headers = dict(self.scope["headers"])
+        if b"origin" not in headers:
+            return True
+        origin = headers[b"origin"].decode("latin-1")
+        if origin in settings.GATEWAY.cors_origins:
+            return True
+        host = headers.get(b"host", b"").decode("latin-1")
+        # A host name that is not ours would make any page its own origin (DNS rebinding).
+        return urlsplit(origin).netloc == host and validate_host(
+            split_domain_port(host)[0], settings.ALLOWED_HOSTS
+        )

@@ -1,0 +1,199 @@
+"""One hub per process: one membership in the channel layer's group, fan-out to sockets in memory.
+
+The way of an update: channel layer -> `deliver` -> one encoded frame -> every connection of its symbol.
+The hub drops what is older than it has told, notices lost batches by their numbers, and then heals from
+the newest values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from observability import backoff
+from observability.outages import Outage
+from predictions import reads
+from predictions.symbols import MAX_SYMBOLS
+from realtime import batches, blocking, protocol
+from realtime.batches import Batch, Update
+from realtime.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+_MOST_BRIDGES = 64
+
+
+class Hub:
+    """The subscriptions of this process. Lives in one event loop; nothing here waits for a socket."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[str, set[Connection]] = {}
+        # The newest (epoch, seq) told of each symbol that somebody here is subscribed to.
+        self._told: dict[str, tuple[str, int]] = {}
+        # The last batch number of each bridge heard.
+        self._heard: dict[str, int] = {}
+        self._receiving: asyncio.Task[None] | None = None
+        self._healing: asyncio.Task[None] | None = None
+        self.joined = asyncio.Event()
+
+    def start(self) -> None:
+        """Join the group in the background; a second call does nothing."""
+        if self._receiving is None:
+            self._receiving = asyncio.get_running_loop().create_task(self._receive())
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        for task in (self._receiving, self._healing):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        self._receiving = self._healing = None
+
+    def subscribe(self, connection: Connection, symbols: Iterable[str]) -> None:
+        """From now on `connection` gets the updates of `symbols`."""
+        for symbol in symbols:
+            self._subscribers.setdefault(symbol, set()).add(connection)
+            connection.symbols.add(symbol)
+
+    def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
+        """End subscriptions; returns those that existed."""
+        ended = [symbol for symbol in dict.fromkeys(symbols) if symbol in connection.symbols]
+        for symbol in ended:
+            connection.forget(symbol)
+            others = self._subscribers[symbol]
+            others.discard(connection)
+            if not others:
+                del self._subscribers[symbol]
+                self._told.pop(symbol, None)
+        return ended
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        self.unsubscribe(connection, list(connection.symbols))
+
+    async def send_snapshots(self, connection: Connection, symbols: list[str]) -> None:
+        """Send the newest value of each of `symbols`, to which `connection` is subscribed already.
+
+        Subscribing first and reading afterwards leaves no hole between snapshot and live updates; the
+        connection's own memory keeps an update from being told twice or after a newer one.
+        Raises `predictions.reads.NoStoreReachable`.
+        """
+        connection.pending.update(dict.fromkeys(symbols))
+        try:
+            found = await blocking.run(reads.newest_predictions, symbols)
+        finally:
+            overtaken = {symbol: connection.pending.pop(symbol, None) for symbol in symbols}
+        for symbol, document in found.items():
+            if symbol in connection.symbols:
+                connection.snapshot(batches.update_of(document), overtaken[symbol])
+
+    def deliver(self, batch: Batch) -> None:
+        """Tell every subscriber what is new in `batch`."""
+        if self._is_hole(batch):
+            self._start_healing()
+        for update in batch.updates:
+            subscribers = self._subscribers.get(update.symbol)
+            if subscribers and self._is_news(update):
+                self._tell(update, subscribers)
+
+    def _tell(self, update: Update, subscribers: set[Connection]) -> None:
+        self._told[update.symbol] = (update.epoch, update.seq)
+        frame = protocol.prediction_update(update.document)
+        for connection in subscribers:
+            connection.update(update, frame)
+
+    def _is_news(self, update: Update) -> bool:
+        """Several bridges may interleave: what is older than what was told already is dropped."""
+        told = self._told.get(update.symbol)
+        return told is None or told[0] != update.epoch or update.seq > told[1]
+
+    def _is_hole(self, batch: Batch) -> bool:
+        last = self._heard.pop(batch.bridge, None)
+        if last is None and len(self._heard) >= _MOST_BRIDGES:
+            self._heard.pop(next(iter(self._heard)))
+        self._heard[batch.bridge] = max(batch.number, last or 0)
+        # A bridge first heard at a later number may have said something while the layer was away.
+        return batch.number > (last or 0) + 1
+
+    def _start_healing(self) -> None:
+        if self._subscribers and (self._healing is None or self._healing.done()):
+            self._healing = asyncio.get_running_loop().create_task(self._heal())
+
+    async def _heal(self) -> None:
+        """After a lost batch: tell the newest value of every symbol that has moved on meanwhile."""
+        symbols = list(self._subscribers)
+        logger.warning("a batch was lost or missed; re-reading %d symbols", len(symbols))
+        for start in range(0, len(symbols), MAX_SYMBOLS):
+            attempt = 0
+            while True:
+                try:
+                    found = await blocking.run(reads.newest_predictions, symbols[start : start + MAX_SYMBOLS])
+                    break
+                except reads.NoStoreReachable:
+                    attempt += 1
+                    await asyncio.sleep(backoff.delay_s(attempt))
+            for document in found.values():
+                self._tell_healed(batches.update_of(document))
+
+    def _tell_healed(self, update: Update) -> None:
+        subscribers = self._subscribers.get(update.symbol)
+        if not subscribers or not self._is_news(update):
+            return
+        told = self._told.get(update.symbol)
+        if told is not None and told[0] == update.epoch:
+            gap = protocol.gap(update.symbol, told[1], update.seq)
+            for connection in subscribers:
+                connection.gap(gap)
+        self._tell(update, subscribers)
+
+    async def _receive(self) -> None:
+        """Join the group, then receive for ever: the layer itself reconnects and joins again."""
+        layer = get_channel_layer()
+        outage = Outage("Redis (channel layer)")
+        channel = None
+        attempt = 0
+        while not self.joined.is_set():
+            try:
+                channel = channel or await layer.new_channel()
+                await layer.group_add(batches.GROUP, channel)
+                self.joined.set()
+                outage.succeeded()
+            except (RedisError, OSError) as error:
+                attempt += 1
+                outage.failed(error)
+                await asyncio.sleep(backoff.delay_s(attempt, most_s=2.0))
+        while True:
+            self._receive_one(await layer.receive(channel))
+
+    def _receive_one(self, message: dict[str, Any]) -> None:
+        try:
+            batch = batches.decode(message)
+        except (KeyError, TypeError, ValueError) as error:
+            logger.error("ignoring a message on the channel layer: %s", error)
+            return
+        self.deliver(batch)
+
+
+_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+
+
+def current() -> Hub:
+    """The hub of the running event loop, started at first use (daphne has no lifespan to start it)."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = Hub()
+        hub.start()
+    return hub
+
+
+async def stop_current() -> None:
+    """Stop and forget the hub of the running event loop."""
+    hub = _hubs.pop(asyncio.get_running_loop(), None)
+    if hub is not None:
+        await hub.stop()
