@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils import timezone
@@ -53,7 +53,7 @@ class KeyRequired(BasePermission):
     code = "scope_missing"
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        caller: Caller = request.user
+        caller = cast(Caller, request.user)
         if not caller.is_authenticated and not (
             settings.GATEWAY.anonymous_access and request.method in SAFE_METHODS
         ):

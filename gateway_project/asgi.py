@@ -1,4 +1,4 @@
-"""The ASGI application: request id at the rim, HTTP to Django in one bounded thread pool, sockets to Channels.
+"""The ASGI application: request id at the rim, HTTP to Django in one thread pool, sockets to Channels.
 
 It answers `lifespan` itself (Django and Channels do not) and closes there what the process holds.
 """
@@ -6,7 +6,7 @@ It answers `lifespan` itself (Django and Channels do not) and closes there what 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -24,7 +24,7 @@ _REQUEST_ID = request_context.HEADER.lower().encode()
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
-django_application = WSGIMiddleware(django_wsgi, workers=settings.GATEWAY.worker_threads)
+django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=settings.GATEWAY.worker_threads)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

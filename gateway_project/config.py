@@ -18,7 +18,7 @@ import msgspec
 
 LOCK_FILE = "up.lock"
 ENDPOINTS_FILE = "endpoints.json"
-SECRET_KEY_FILE = "secret_key"
+SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file name
 _DEVELOPMENT_SECRET = "insecure-development-secret"  # noqa: S105 - refused unless DEBUG is on
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]

@@ -1,4 +1,4 @@
-"""The folder of an embedded stack (`.data`): who holds it, its secret, its endpoints. Private to its owner."""
+"""The folder of an embedded stack (`.data`): who holds it, its secret, its endpoints. Private."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Outage:
 
     def worth_trying(self, now: float | None = None) -> bool:
         """True when the dependency is believed up, or when it is this call's turn to probe it."""
-        if self._since is None:
+        if not self.ongoing:
             return True
         now = time.monotonic() if now is None else now
         with self._lock:
@@ -53,7 +53,7 @@ class Outage:
 
     def succeeded(self, now: float | None = None) -> None:
         """Record a successful call; the first after an outage is logged with its length."""
-        if self._since is None:
+        if not self.ongoing:
             return
         now = time.monotonic() if now is None else now
         with self._lock:

@@ -102,14 +102,19 @@ async def replay(url: str, days: Iterable[Day], *, days_per_second: float, stop:
     Waits for a server that is not there. Raises `ConnectionLost`, or `connect`'s `ServerTooOld`.
     """
     opening = asyncio.create_task(connect(url, name=_NAME))
-    await _finish_unless(opening, stop)
+    try:
+        await _wait_for_any(opening, stop)
+    finally:
+        await _end(opening)
     if opening.cancelled():
         return 0
     connection = opening.result()
     try:
         return await replay_over(connection, days, days_per_second=days_per_second, stop=stop)
     finally:
-        await connection.drain()
+        # A server that is away has reset the socket, and closing it reports that.
+        with suppress(OSError):
+            await connection.drain()
 
 
 async def replay_over(
@@ -118,7 +123,12 @@ async def replay_over(
     """As `replay`, over a connection that is open and stays the caller's to close."""
     publisher = Publisher(connection.jetstream)
     publishing = asyncio.create_task(_publish_days(publisher, days, days_per_second, stop))
-    await _finish_unless(publishing, stop, connection.closed)
+    try:
+        await _wait_for_any(publishing, stop, connection.closed)
+        if not connection.closed.is_set():
+            await asyncio.wait([publishing], timeout=_GRACE_S)
+    finally:
+        await _end(publishing)
     error = None if publishing.cancelled() else publishing.exception()
     if connection.closed.is_set() or isinstance(error, nats.errors.ConnectionClosedError):
         raise ConnectionLost("the NATS connection was lost for good; look at the server's log") from error
@@ -171,14 +181,17 @@ async def _publish_days(
     await play(days, publisher.publish_day, pacer=pacer, clock=clock, stop=stop)
 
 
-async def _finish_unless(work: asyncio.Task[Any], stop: asyncio.Event, *failures: asyncio.Event) -> None:
-    """Wait until `work` is done; cancel it `_GRACE_S` after a stop, or at once after a failure."""
-    waiters = [asyncio.create_task(event.wait()) for event in (stop, *failures)]
+async def _wait_for_any(work: asyncio.Task[Any], *events: asyncio.Event) -> None:
+    """Return when `work` is done or one of `events` is set."""
+    waiters = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait([work, *waiters], return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set() and not any(failure.is_set() for failure in failures):
-            await asyncio.wait([work], timeout=_GRACE_S)
     finally:
-        for task in (work, *waiters):
-            task.cancel()
-        await asyncio.wait([work, *waiters])
+        for waiter in waiters:
+            waiter.cancel()
+
+
+async def _end(work: asyncio.Task[Any]) -> None:
+    """Cancel `work` if it still runs, and wait for it; what it raised stays in the task."""
+    work.cancel()
+    await asyncio.wait([work])

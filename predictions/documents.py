@@ -62,7 +62,7 @@ def from_event(event: PredictionUpdated, *, seq: int, epoch: str) -> PredictionD
     )
 
 
-def decode(data: bytes) -> PredictionDocument:
+def decode(data: bytes | str) -> PredictionDocument:
     """Read a document; raises `MalformedDocument`."""
     try:
         document = _decoder.decode(data)

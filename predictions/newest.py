@@ -112,7 +112,7 @@ class NewestStore:
         self._redis.connection_pool.disconnect()
 
 
-def _read(symbol: str, value: bytes | None) -> PredictionDocument | None:
+def _read(symbol: str, value: bytes | str | None) -> PredictionDocument | None:
     """The document in `value`; one that cannot be read or is another symbol's counts as missing."""
     if value is None:
         return None

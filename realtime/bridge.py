@@ -106,7 +106,7 @@ class Bridge:
         beating = asyncio.create_task(self._keep_alive())
         stopping = asyncio.create_task(stop.wait())
         closing = asyncio.create_task(self._connection.closed.wait())
-        tasks = (taking, telling, beating, stopping, closing)
+        tasks: tuple[asyncio.Task[Any], ...] = (taking, telling, beating, stopping, closing)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in (taking, telling, beating):

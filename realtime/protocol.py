@@ -77,7 +77,7 @@ class BadFrame(Exception):
         self.detail = detail
 
 
-_decoder = msgspec.json.Decoder(Request)
+_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encoder = msgspec.json.Encoder()
 
 

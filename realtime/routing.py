@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from channels.routing import URLRouter
 from django.urls import path, re_path
@@ -27,6 +27,6 @@ async def refuse_unknown_path(scope: dict[str, Any], receive: Any, send: Any) ->
 websocket_application = URLRouter(
     [
         path("ws/predictions", PredictionConsumer.as_asgi()),
-        re_path(r"", refuse_unknown_path),
+        re_path(r"", cast(Any, refuse_unknown_path)),
     ]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,3 +181,41 @@ async def test_a_connection_lost_for_good_ends_the_replay_with_an_error(
         async with asyncio.timeout(DEADLINE_S):
             await replay.replay_over(connection, days, days_per_second=1, stop=asyncio.Event())
     await closing
+
+
+async def test_a_stop_ends_a_slow_replay_at_once(days: list[Day], nats_url: str) -> None:
+    stop = asyncio.Event()
+
+    def stop_while_the_second_waits() -> Iterator[Day]:
+        yield days[0]
+        asyncio.get_running_loop().call_soon(stop.set)
+        yield days[1]
+
+    async with asyncio.timeout(DEADLINE_S):
+        count = await replay.replay(nats_url, stop_while_the_second_waits(), days_per_second=0.001, stop=stop)
+    assert count == 1
+
+
+async def test_a_stream_that_vanished_is_created_again(
+    days: list[Day], nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "_STREAM_DOUBT_S", 0.2)
+    connection = await connect(nats_url, name="test")
+    await replay.ensure_predictions(connection.jetstream)
+    await connection.jetstream.delete_stream(PREDICTIONS.name)
+    publisher = replay.Publisher(connection.jetstream)
+    async with asyncio.timeout(DEADLINE_S):
+        await publisher.publish_day(days[-1], datetime.now(UTC))
+    assert await last_sequence(nats_url) == len(days[-1].places)
+    await connection.drain()
+
+
+async def test_what_goes_wrong_while_publishing_is_raised(nats_url: str) -> None:
+    def broken() -> Iterator[Day]:
+        yield from ()
+        raise LookupError("no more days")
+
+    connection = await connect(nats_url, name="test")
+    with pytest.raises(LookupError, match="no more days"):
+        await replay.replay_over(connection, broken(), days_per_second=1, stop=asyncio.Event())
+    await connection.drain()

