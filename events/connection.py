@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -39,7 +40,8 @@ class Connection:
         try:
             await asyncio.wait_for(self.client.drain(), timeout_s)
         except (TimeoutError, nats.errors.Error):
-            await self.client.close()
+            with contextlib.suppress(OSError):  # the transport has gone first
+                await self.client.close()
 
 
 async def connect(url: str, *, name: str) -> Connection:

@@ -30,8 +30,11 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Server:
     """A server process that a test may kill, stop and start again with its data kept."""
 
-    def __init__(self, command: list[str], port: int, url: str, *, user: str | None = None) -> None:
+    def __init__(
+        self, command: list[str], port: int, url: str, folder: Path, *, user: str | None = None
+    ) -> None:
         self.url = url
+        self._folder = folder
         self.port = port
         self._command = command
         self._user = user
@@ -47,7 +50,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls one system function
         )
         if not wait_until_listening(self.port, timeout_s=20):
             raise RuntimeError(f"{self._command[0]} does not listen on port {self.port}")
@@ -59,6 +62,10 @@ class Server:
     def stop(self) -> None:
         """End it in good order."""
         self._end(signal.SIGINT if "postgres" in self._command[0] else signal.SIGTERM)
+
+    def wipe(self, name: str) -> None:
+        """Delete a folder of its data, while it does not run."""
+        shutil.rmtree(self._folder / name)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -88,7 +95,7 @@ def running_valkey() -> Iterator[Server]:
     from gateway_project import embedded
 
     with temporary_folder() as folder:
-        yield from _running(embedded.valkey(folder, embedded.free_port()))
+        yield from _running(embedded.valkey(folder, embedded.free_port()), folder)
 
 
 @contextlib.contextmanager
@@ -97,11 +104,11 @@ def running_nats() -> Iterator[Server]:
     from gateway_project import embedded
 
     with temporary_folder() as folder:
-        yield from _running(embedded.nats(folder, embedded.free_port()))
+        yield from _running(embedded.nats(folder, embedded.free_port()), folder)
 
 
-def _running(made: Any) -> Iterator[Server]:
-    server = Server(made.command, made.port, made.url)
+def _running(made: Any, folder: Path) -> Iterator[Server]:
+    server = Server(made.command, made.port, made.url, folder)
     server.start()
     try:
         yield server
@@ -137,7 +144,7 @@ def running_postgres() -> Iterator[Server]:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         url = f"postgresql://postgres@{embedded.LOOPBACK}:{port}/postgres"
-        server = Server(command, port, url, user=user)
+        server = Server(command, port, url, folder, user=user)
         server.start()
         _wait_until_ready(url)
         try:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+from nats.js.errors import NotFoundError
 from websockets.sync.client import ClientConnection, connect
 
 from events import connection, publishing, streams
@@ -95,10 +96,26 @@ async def _dead_letters(url: str) -> dict[bytes, str]:
         return found
 
 
+async def _count_waiting(url: str) -> int:
+    """How many pull requests are open at the server."""
+    async with _connected(url) as opened:
+        try:
+            info = await opened.jetstream.consumer_info(streams.PREDICTIONS.name, bridge.DURABLE)
+        except NotFoundError:
+            return 0
+        return info.num_waiting or 0
+
+
 async def _is_idle(url: str) -> bool:
     async with _connected(url) as opened:
         info = await opened.jetstream.consumer_info(streams.PREDICTIONS.name, bridge.DURABLE)
         return info.num_pending == 0 and info.num_ack_pending == 0
+
+
+async def _count_unacknowledged(url: str) -> int:
+    async with _connected(url) as opened:
+        info = await opened.jetstream.consumer_info(streams.PREDICTIONS.name, bridge.DURABLE)
+        return info.num_ack_pending or 0
 
 
 @contextlib.asynccontextmanager
@@ -152,7 +169,14 @@ class Stack:
         return process
 
     def start_bridge(self) -> subprocess.Popen[bytes]:
-        """One bridge."""
+        """One more bridge; returns when it asks the server for messages."""
+        before = asyncio.run(_count_waiting(self.nats.url))
+        process = self.start_bridge_at_once()
+        eventually(lambda: asyncio.run(_count_waiting(self.nats.url)) > before)
+        return process
+
+    def start_bridge_at_once(self) -> subprocess.Popen[bytes]:
+        """One more bridge, whether its servers are up or not."""
         return self.start("nats_bridge")
 
     def start_web(self) -> subprocess.Popen[bytes]:
@@ -184,6 +208,10 @@ class Stack:
     def is_idle(self) -> bool:
         """True once the bridge has acknowledged everything that was published."""
         return asyncio.run(_is_idle(self.nats.url))
+
+    def count_unacknowledged(self) -> int:
+        """Messages that were delivered to a bridge and not acknowledged."""
+        return asyncio.run(_count_unacknowledged(self.nats.url))
 
     def read(self, symbol: str) -> dict[str, Any]:
         """The newest prediction of `symbol` over REST; empty unless it is a 200."""
@@ -235,9 +263,8 @@ def fresh_database(server_url: str) -> Iterator[str]:
     try:
         yield url
     finally:
-        with contextlib.suppress(psycopg.OperationalError):
-            with psycopg.connect(server_url, autocommit=True) as server:
-                server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        with psycopg.connect(server_url, autocommit=True) as server:
+            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def receive(opened: ClientConnection, *, timeout_s: float = 10.0) -> dict[str, Any]:

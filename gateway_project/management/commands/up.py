@@ -103,7 +103,7 @@ class Command(BaseCommand):
         await supervisor.start("web", [*manage, "serve", "--port", str(port)], environ)
         await supervisor.start("bridge", [*manage, "nats_bridge"], environ)
         if feed:
-            replay = ["replay_market", "--loop", "--start", "2012-06-01", "--speed", "1"]
+            replay = ["replay_market", "--loop", "--start", "2012-12-13", "--speed", "1"]
             await supervisor.start("replay", [*manage, *replay], environ)
         await self._wait_until_ready(endpoints["http"], key, feed=feed)
         self._greet(endpoints["http"], key, password, feed=feed)
