@@ -112,9 +112,7 @@ async def replay(url: str, days: Iterable[Day], *, days_per_second: float, stop:
     try:
         return await replay_over(connection, days, days_per_second=days_per_second, stop=stop)
     finally:
-        # A server that is away has reset the socket, and closing it reports that.
-        with suppress(OSError):
-            await connection.drain()
+        await connection.drain()
 
 
 async def replay_over(

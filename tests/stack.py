@@ -146,6 +146,7 @@ class Stack:
             "REDIS_URL": self.redis.url,
             "NATS_URL": self.nats.url,
             "BRIDGE_ACK_WAIT_S": "2",
+            "CORS_ORIGINS": "https://dashboard.example",
             **self.environ,
         }
 
@@ -223,6 +224,11 @@ class Stack:
         """What the database answers."""
         with psycopg.connect(self.database_url) as database:
             return database.execute(query, parameters).fetchall()
+
+    def execute(self, statement: str, *parameters: Any) -> None:
+        """Change the database behind the gateway's back."""
+        with psycopg.connect(self.database_url) as database:
+            database.execute(statement, parameters)
 
     def count_rows(self, symbol: str) -> int:
         """How many predictions of `symbol` the record holds."""
