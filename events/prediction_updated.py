@@ -27,6 +27,7 @@ FeatureInteger = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 FeatureValue = float | FeatureInteger | bool | FeatureText | None
 Features = Annotated[dict[FeatureName, FeatureValue], msgspec.Meta(max_length=MAX_FEATURES)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_MARKET_TIME = re.compile(r"\d{4}-\d\d-\d\d(T[0-9:.]+(Z|[+-]\d\d:\d\d))?", re.ASCII | re.IGNORECASE)
 
 
 class PayloadRefused(Exception):
@@ -58,12 +59,11 @@ _encoder = msgspec.json.Encoder()
 
 def parse_market_time(text: str) -> datetime:
     """Read an RFC 3339 moment or a bare ``YYYY-MM-DD`` as an aware UTC datetime; ValueError otherwise."""
+    if not _MARKET_TIME.fullmatch(text):
+        raise ValueError("neither an RFC 3339 time with an offset nor a date as in 2013-03-01")
     if len(text) == 10:
         return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs an offset such as Z")
-    return moment.astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def decode(payload: bytes, *, symbol_pattern: re.Pattern[str]) -> PredictionUpdated:

@@ -1,10 +1,14 @@
-"""From ``DATABASE_URL`` to Django's database settings."""
+"""From ``DATABASE_URL`` to Django's database settings, and whether the database is away just now."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from observability.outages import Outage
+
+database_outage = Outage("the database")
 
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
@@ -44,7 +48,14 @@ def database_settings(url: str, *, pool_size: int) -> dict[str, Any]:
             "connect_timeout": 3,
             "application_name": "prediction-gateway",
             **options,
-            # A dead server must be told from a slow one: waiting for a connection is bounded too.
-            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5, "max_lifetime": 1800},
+            "pool": {
+                "min_size": 0,
+                "max_size": pool_size,
+                "max_lifetime": 1800,
+                # Seconds a caller waits for a connection while the server is away.
+                "timeout": 2,
+                # The pool's own retries back off for minutes; ours come with the next call.
+                "reconnect_timeout": 0.5,
+            },
         },
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_safe
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from gateway_project.database import database_outage
 from gateway_project.problem_types import PROBLEM_TYPES
 from observability import request_context
 
@@ -57,6 +59,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     error = _as_api_exception(error)
     if not isinstance(error, exceptions.APIException):
         return None
+    if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        database_outage.failed(error.__cause__ or error)
     headers: dict[str, str] = {"Cache-Control": "no-store", "Vary": "Authorization, X-API-Key"}
     if www := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = www
@@ -97,8 +101,9 @@ def _as_api_exception(error: Exception) -> Exception:
     if isinstance(error, RequestDataTooBig):
         return _TooLarge()
     if isinstance(error, OperationalError | InterfaceError):
-        logger.error("the database is unavailable: %s", type(error).__name__)
-        return _StoreUnavailable()
+        unavailable = _StoreUnavailable()
+        unavailable.__cause__ = error
+        return unavailable
     return error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 
 import uvicorn
@@ -56,4 +57,7 @@ def serve(sock: socket.socket) -> None:
         access_log=False,
         log_config=None,
     )
+    # uvicorn raises the signal that ended it once more; a server that has drained ends with status 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[sock])

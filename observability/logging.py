@@ -43,6 +43,13 @@ class OncePerOutageFilter(logging.Filter):
         return True
 
 
+class AnsweredFilter(logging.Filter):
+    """Drops Django's line for a 503: the outage behind it has been logged once, where it was noticed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != 503
+
+
 def logging_config(level: str) -> dict[str, Any]:
     """Return the ``LOGGING`` dictionary for `level` (DEBUG, INFO, WARNING, ERROR)."""
     return {
@@ -51,6 +58,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "filters": {
             "request_id": {"()": RequestIdFilter},
             "once_per_outage": {"()": OncePerOutageFilter},
+            "answered": {"()": AnsweredFilter},
         },
         "formatters": {
             "line": {
@@ -68,8 +76,9 @@ def logging_config(level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "channels_redis.pubsub": {"filters": ["once_per_outage"]},
+            "psycopg.pool": {"filters": ["once_per_outage"]},
             # Each refused request already answers with a problem body; a line per 4xx tells nothing.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["answered"]},
             # At INFO uvicorn logs socket URLs with their query, where a token may stand.
             "uvicorn.error": {"level": "ERROR" if level == "ERROR" else "WARNING"},
         },

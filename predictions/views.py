@@ -130,8 +130,8 @@ def _checked_symbol(text: str) -> str:
 def _newest(wanted: list[str]) -> dict[str, PredictionDocument]:
     try:
         return reads.newest_predictions(wanted)
-    except reads.NoStoreReachable:
-        raise StoreUnavailable from None
+    except reads.NoStoreReachable as error:
+        raise StoreUnavailable from error.__cause__
 
 
 def _freshness(request: Request, query: FeaturesQuery) -> tuple[Any, Any]:

@@ -1,7 +1,8 @@
 """The channel-layer message that carries one batch of updates from a bridge to every hub. Pure.
 
-``bridge`` names the sender, ``batch`` counts its messages from 1 without a hole: a hub that sees a hole
+``bridge`` names the sender, ``batch`` counts its batches from 1 without a hole: a hub that sees a hole
 knows that the layer has lost one. ``updates`` holds ``[symbol, seq, epoch, JSON document]`` in order.
+Without updates it is a beat: it repeats the number of the last batch, so that a hub misses that one too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ class Batch:
     bridge: str
     number: int
     updates: list[Update]
+
+    @property
+    def follows(self) -> int:
+        """The number of the batch that was sent before this one."""
+        return self.number - 1 if self.updates else self.number
 
 
 def update_of(document: PredictionDocument) -> Update:

@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 DURABLE = "gateway-bridge"
 MAX_UNTOLD = 10_000
 _STOP_TIMEOUT_S = 10.0
+_BEAT_S = 1.0
 
 T = TypeVar("T")
 
@@ -103,13 +104,14 @@ class Bridge:
         await ensure_stream(self._connection.jetstream, streams.DEAD_LETTERS)
         taking = asyncio.create_task(self._take_and_record())
         telling = asyncio.create_task(self._tell_and_acknowledge())
-        beating = asyncio.create_task(self._keep_alive())
+        keeping = asyncio.create_task(self._keep_alive())
+        beating = asyncio.create_task(self._beat())
         stopping = asyncio.create_task(stop.wait())
         closing = asyncio.create_task(self._connection.closed.wait())
-        tasks: tuple[asyncio.Task[Any], ...] = (taking, telling, beating, stopping, closing)
+        tasks: tuple[asyncio.Task[Any], ...] = (taking, telling, keeping, beating, stopping, closing)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in (taking, telling, beating):
+            for task in (taking, telling, keeping, beating):
                 if task.done():
                     task.result()
             if closing.done() and not stop.is_set():
@@ -191,14 +193,21 @@ class Bridge:
             lambda: self._in_thread(self._telling, ingest.publish_newest, told),
             NewestUnavailable,
         )
-        self._batches_told += 1
-        message = batches.encode(self._id, self._batches_told, told)
+        message = batches.encode(self._id, self._batches_told + 1, told)
         await _until_it_works(
             self._layer_outage,
             lambda: self._layer.group_send(batches.GROUP, message),
             RedisError,
             OSError,
         )
+        self._batches_told += 1
+
+    async def _beat(self) -> None:
+        """Repeat the number of the last batch every second: a hub that has lost it hears of it."""
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            with contextlib.suppress(RedisError, OSError):  # telling has logged the outage
+                await self._layer.group_send(batches.GROUP, batches.encode(self._id, self._batches_told, []))
 
     async def _keep_alive(self) -> None:
         """Tell the server every third of the ack wait that held messages are being worked on."""

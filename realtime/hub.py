@@ -113,12 +113,13 @@ class Hub:
         return told is None or told[0] != update.epoch or update.seq > told[1]
 
     def _is_hole(self, batch: Batch) -> bool:
+        """True when a batch must have been lost; also for a bridge never heard, whose forerunner may have
+        died with its last batch untold."""
         last = self._heard.pop(batch.bridge, None)
         if last is None and len(self._heard) >= _MOST_BRIDGES:
             self._heard.pop(next(iter(self._heard)))
         self._heard[batch.bridge] = max(batch.number, last or 0)
-        # A bridge first heard at a later number may have said something while the layer was away.
-        return batch.number > (last or 0) + 1
+        return last is None or batch.follows > last
 
     def _start_healing(self) -> None:
         if self._subscribers and (self._healing is None or self._healing.done()):

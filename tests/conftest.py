@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 from collections.abc import Iterator
 
@@ -93,3 +94,9 @@ def _make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
     )
     held.callback(made.end)
     return made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_client() -> None:
+    """A failing test shows the gateway's log, not one line for every request of the test."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -63,6 +63,19 @@ class Server:
         """End it in good order."""
         self._end(signal.SIGINT if "postgres" in self._command[0] else signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Let it accept connections and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise RuntimeError("it does not run")
+        self._process.send_signal(number)
+
     def wipe(self, name: str) -> None:
         """Delete a folder of its data, while it does not run."""
         shutil.rmtree(self._folder / name)
@@ -137,7 +150,6 @@ def running_postgres() -> Iterator[Server]:
             "unix_socket_directories": str(folder),
             "max_connections": "200",
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
         }
         command = [str(binaries / "postgres"), "-D", str(data)]

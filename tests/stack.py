@@ -136,6 +136,7 @@ class Stack:
     nats: Server
     environ: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    log_path: Path | None = None
     base_url: str = ""
     key: str = ""
 
@@ -165,7 +166,11 @@ class Stack:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command that runs until it is ended."""
-        process = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), *arguments], env=self.environ)
+        log = self.log_path.open("ab") if self.log_path else None
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        process = subprocess.Popen(command, env=self.environ, stderr=log)
+        if log is not None:
+            log.close()
         self.processes.append(process)
         return process
 
@@ -242,7 +247,7 @@ class Stack:
     @contextlib.contextmanager
     def socket(self, *symbols: str) -> Iterator[ClientConnection]:
         """A WebSocket that was welcomed and has subscribed to `symbols` without snapshots."""
-        with connect(self.socket_url, additional_headers={"X-API-Key": self.key}) as opened:
+        with connect(self.socket_url, additional_headers={"X-API-Key": self.key}, close_timeout=1) as opened:
             assert receive(opened)["type"] == "welcome"
             if symbols:
                 send(opened, action="subscribe", symbols=list(symbols), snapshot=False)

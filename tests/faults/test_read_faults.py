@@ -1,0 +1,105 @@
+"""Reads while stores go away: answers come from what is left, and the log tells each outage once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.servers import Server, running_nats, running_valkey
+from tests.stack import Stack, event, eventually, fresh_database
+
+
+def test_redis_stopped_and_started_under_reads_is_told_once_and_answers_come_from_postgres(
+    own_stack: Stack, symbol: str, tmp_path: Path
+) -> None:
+    own_stack.log_path = tmp_path / "log"
+    own_stack.start_bridge()
+    own_stack.start_web()
+    own_stack.publish(event(symbol, predicted_price=1.0))
+    eventually(lambda: own_stack.read(symbol))
+    tag = own_stack.get(f"/api/prediction/{symbol}").headers["etag"]
+
+    own_stack.redis.kill()
+    during = [own_stack.get(f"/api/prediction/{symbol}") for _ in range(60)]
+    batch = own_stack.get(f"/api/predictions?symbols={symbol},ZZZZZ")
+    own_stack.redis.start()
+    # Redis has come back empty: the value is read from the record and put back.
+    eventually(lambda: own_stack.read(symbol) and _redis_has(own_stack, symbol))
+
+    assert {answer.status_code for answer in during} == {200}
+    assert {answer.headers["etag"] for answer in during} == {tag}
+    assert list(batch.json()["predictions"]) == [symbol]
+    log = own_stack.log_path.read_text()
+    assert log.count("Redis (newest values) is unavailable") == 1
+    assert log.count("Redis (newest values) is back") == 1
+    assert "Traceback" not in log
+
+
+def test_a_dead_redis_does_not_cost_every_request_its_timeout(own_stack: Stack, symbol: str) -> None:
+    own_stack.start_bridge()
+    own_stack.start_web()
+    own_stack.publish(event(symbol))
+    eventually(lambda: own_stack.read(symbol))
+    own_stack.redis.freeze()
+    try:
+        own_stack.read(symbol)  # pays the time-out and finds out
+        started = time.monotonic()
+        for _ in range(10):
+            assert own_stack.read(symbol)
+        # Most of these ten go straight to Postgres; at most a few probe Redis for a second each.
+        assert time.monotonic() - started < 8
+    finally:
+        own_stack.redis.thaw()
+
+
+def test_503_with_retry_after_where_no_store_is_reachable(own_postgres: Server, symbol: str) -> None:
+    with (
+        fresh_database(own_postgres.url) as database_url,
+        running_valkey() as valkey,
+        running_nats() as nats,
+    ):
+        stack = Stack(database_url, redis=valkey, nats=nats)
+        try:
+            stack.manage("migrate")
+            stack.start_bridge()
+            stack.start_web()
+            stack.publish(event(symbol))
+            eventually(lambda: stack.read(symbol))
+            _check_without_postgres(stack, own_postgres, symbol)
+        finally:
+            stack.end()
+
+
+def _check_without_postgres(stack: Stack, postgres: Server, symbol: str) -> None:
+    url = f"{stack.base_url}/api/prediction/{symbol}"
+    postgres.kill()
+    # The value is in Redis, and a caller without a key needs no look-up.
+    assert httpx.get(url, timeout=20).status_code == 200
+    for path in (url, f"{stack.base_url}/api/prediction/{symbol}/history"):
+        _assert_unavailable(httpx.get(path, headers={"X-API-Key": stack.key}, timeout=20))
+    assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
+    assert httpx.get(f"{stack.base_url}/health/ready", timeout=20).status_code == 503
+    stack.redis.kill()
+    _assert_unavailable(httpx.get(url, timeout=20))
+    postgres.start()
+    eventually(lambda: httpx.get(url, timeout=20).status_code == 200)
+
+
+def _assert_unavailable(response: httpx.Response) -> None:
+    assert response.status_code == 503
+    assert response.json()["error"] == "STORE_UNAVAILABLE"
+    assert int(response.headers["retry-after"]) == response.json()["retry_after"] > 0
+    for leak in ("psycopg", "Traceback", "SELECT", "127.0.0.1"):
+        assert leak not in response.text
+
+
+def _redis_has(stack: Stack, symbol: str) -> bool:
+    import redis
+
+    with redis.Redis.from_url(stack.redis.url) as client:
+        try:
+            return client.exists(f"pred:{symbol}") == 1
+        except redis.ConnectionError:
+            return False
