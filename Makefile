@@ -20,7 +20,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test pins format clean
+.PHONY: help run check test bench pins format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for 
 	for f in base embedded dev; do .venv/bin/uv pip compile --quiet --universal --upgrade \
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+bench: .venv/.embedded ## how long from publish to socket, on the gateway that `make run` runs
+	@$(PY) -m benchmarks.publish_to_socket
 
 clean: ## remove the virtual environment, caches and the data of `make run`
 	rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov

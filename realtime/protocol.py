@@ -34,7 +34,6 @@ class Close(IntEnum):
     FORBIDDEN = 4403
     TIMEOUT = 4408
     TOO_BIG = 4413
-    SLOW_READER = 4503
 
 
 class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):

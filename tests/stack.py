@@ -109,7 +109,7 @@ async def _count_waiting(url: str) -> int:
 async def _is_idle(url: str) -> bool:
     async with _connected(url) as opened:
         info = await opened.jetstream.consumer_info(streams.PREDICTIONS.name, bridge.DURABLE)
-        return info.num_pending == 0 and info.num_ack_pending == 0
+        return bool(info.num_pending == 0 and info.num_ack_pending == 0)
 
 
 async def _count_unacknowledged(url: str) -> int:

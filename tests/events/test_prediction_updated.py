@@ -140,9 +140,7 @@ def test_a_timestamp_that_is_no_rfc_3339_moment_is_refused(text: str) -> None:
     assert "`$.timestamp`" in reason(payload(timestamp=text))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "now", "2013-02-30", "13-03-01", " 2013-03-01", "2013-03", "1362171600"]
-)
+@pytest.mark.parametrize("text", ["", "2013-02-30", "2013-W09-5", "20130301", " 2013-03-01", "2013-03-01Z"])
 def test_an_as_of_that_is_neither_moment_nor_date_is_refused(text: str) -> None:
     assert reason(payload(as_of=text)).startswith("Invalid time - at `$.as_of`: ")
     with pytest.raises(ValueError, match=r"."):
@@ -150,7 +148,9 @@ def test_an_as_of_that_is_neither_moment_nor_date_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["timestamp", "as_of"])
-@pytest.mark.parametrize("clock", ["21:00:00", "21:00:00.5", "24:00:00Z", "21:60:00Z", "21:00:00+25:00"])
+@pytest.mark.parametrize(
+    "clock", ["21:00:00", "24:00:00Z", "21:00:61Z", "21:00:00,5Z", "21:00:00 Z", "21:00:00Z\0"]
+)
 def test_a_time_without_an_offset_or_that_does_not_exist_is_refused(field: str, clock: str) -> None:
     assert f"`$.{field}`" in reason(payload(**{field: f"2013-03-01T{clock}"}))
 

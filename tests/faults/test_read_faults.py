@@ -100,6 +100,6 @@ def _redis_has(stack: Stack, symbol: str) -> bool:
 
     with redis.Redis.from_url(stack.redis.url) as client:
         try:
-            return client.exists(f"pred:{symbol}") == 1
+            return bool(client.exists(f"pred:{symbol}"))
         except redis.ConnectionError:
             return False

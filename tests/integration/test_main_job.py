@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from statistics import median
 
 from tests.stack import Stack, event, eventually, numbered, receive
 
@@ -43,23 +41,17 @@ def test_features_are_left_out_unless_asked_for_and_as_of_is_the_timestamp_unles
     assert 0 <= answer["age_seconds"] < 10
 
 
-def test_a_published_event_reaches_a_subscriber_within_100_ms_at_the_median_and_rest_at_once(
-    stack: Stack, symbol: str
-) -> None:
-    delays = []
+def test_a_published_event_reaches_a_subscriber_and_can_be_read_at_once(stack: Stack, symbol: str) -> None:
     with stack.socket(symbol) as socket:
         for payload in (event(symbol, predicted_price=200.0 + n) for n in range(20)):
-            started = time.perf_counter()
             stack.publish(payload)
             frame = receive(socket)
-            delays.append(time.perf_counter() - started)
             read = stack.get(f"/api/prediction/{symbol}").json()
             assert frame["type"] == "prediction_update"
             assert frame["predicted_price"] == payload["predicted_price"] == read["predicted_price"]
             assert frame["seq"] == read["seq"]
             assert frame["epoch"]
             assert "features" not in frame
-    assert median(delays) < 0.5, "far beyond noise; the benchmark states the figure"
 
 
 def test_an_older_event_that_comes_late_is_recorded_and_does_not_become_the_newest(
@@ -102,7 +94,8 @@ def test_malformed_events_go_to_the_dead_letters_and_do_not_stop_the_flow(stack:
     stack.publish(*bad, event(symbol, predicted_price=5.0))
 
     eventually(lambda: stack.read(symbol).get("predicted_price") == 5.0)
-    letters = eventually(lambda: found if (found := stack.dead_letters()).keys() >= bad.keys() else None)
+    eventually(lambda: stack.dead_letters().keys() >= bad.keys())
+    letters = stack.dead_letters()
     for payload, reason in bad.items():
         assert reason in letters[payload]
     assert stack.count_rows(symbol) == 1

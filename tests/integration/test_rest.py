@@ -138,7 +138,7 @@ def test_400_for_a_foreign_host(stack: Stack) -> None:
 def test_401_for_a_bad_credential_and_never_anonymous(
     stack: Stack, known: str, headers: dict[str, str]
 ) -> None:
-    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     response = httpx.get(f"{stack.base_url}/api/prediction/{known}", headers=encoded)
     assert_problem(response, 401, "INVALID_CREDENTIAL")
     assert response.headers["www-authenticate"].startswith("Bearer")

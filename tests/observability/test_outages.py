@@ -47,10 +47,10 @@ def test_the_first_success_tells_how_long_it_was_away_and_what_failed_meanwhile(
 ) -> None:
     outage.failed(ConnectionError("refused"), 10.0)
     outage.failed(ConnectionError("refused"), 11.0)
-    outage.succeeded(12.25)
+    outage.succeeded(12.5)
     outage.succeeded(13.0)
     assert not outage.ongoing
-    assert lines(caplog)[1:] == [(logging.WARNING, "Redis is back after 2.2 s and 2 failed calls")]
+    assert lines(caplog)[1:] == [(logging.WARNING, "Redis is back after 2.5 s and 2 failed calls")]
 
 
 def test_a_second_outage_is_told_and_counted_anew(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:

@@ -88,7 +88,8 @@ async def test_tasks_that_run_at_once_do_not_see_each_others_id() -> None:
         return current()
 
     async with asyncio.timeout(10):
-        assert await asyncio.gather(serve("request-1"), serve("request-2")) == ["request-1", "request-2"]
+        first, second = await asyncio.gather(serve("request-1"), serve("request-2"))
+    assert (first, second) == ("request-1", "request-2")
     assert current() == ""
 
 

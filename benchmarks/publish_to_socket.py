@@ -1,0 +1,92 @@
+"""How long from the publish call to the frame in a subscribed client, and to the same value over REST.
+
+Run it against a gateway that `make run` has started: ``.venv/bin/python -m benchmarks.publish_to_socket``.
+Publishes single events a little apart (an idle machine's latency), from the process that also reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+import urllib.request
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+
+from events import connection, prediction_updated, publishing, streams
+from events.prediction_updated import PredictionUpdated
+
+SYMBOL = "BENCH"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of `values` lie."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def read_price(url: str, key: str) -> float:
+    """The newest price over REST."""
+    request = urllib.request.Request(f"{url}/api/prediction/{SYMBOL}", headers={"X-API-Key": key})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        return float(json.load(answer)["predicted_price"])
+
+
+async def measure(folder: Path, count: int) -> str:
+    """Publish `count` events one by one; returns the result as text."""
+    endpoints = json.loads((folder / "endpoints.json").read_text())
+    key = (folder / "demo_key").read_text().strip()
+    opened = await connection.connect(endpoints["nats"], name="benchmark")
+    delays: list[float] = []
+    behind = 0
+    url = endpoints["http"].replace("http://", "ws://") + "/ws/predictions"
+    async with connect(url, additional_headers={"X-API-Key": key}) as socket:
+        await socket.recv()
+        await socket.send(json.dumps({"action": "subscribe", "symbols": [SYMBOL], "snapshot": False}))
+        await socket.recv()
+        for number in range(count):
+            event = PredictionUpdated(
+                symbol=SYMBOL,
+                timestamp=datetime.now(UTC),
+                current_price=100.0,
+                predicted_price=100.0 + number,
+                confidence=0.5,
+                horizon="1d",
+                model_version="benchmark",
+            )
+            begun = time.perf_counter()
+            await publishing.publish_once(
+                opened.jetstream,
+                streams.PREDICTION_UPDATED,
+                prediction_updated.encode(event),
+                msg_id=uuid.uuid4().hex,
+            )
+            frame = json.loads(await socket.recv())
+            delays.append((time.perf_counter() - begun) * 1000)
+            price = await asyncio.to_thread(read_price, endpoints["http"], key)
+            behind += price != frame["predicted_price"]
+            await asyncio.sleep(0.01)
+    await opened.drain()
+    return (
+        f"publish to socket, {count} events: median {statistics.median(delays):.1f} ms, "
+        f"p99 {percentile(delays, 0.99):.1f} ms, max {max(delays):.1f} ms\n"
+        f"REST behind the frame just received: {behind} of {count}"
+    )
+
+
+def main() -> None:
+    """Parse the options and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
+    parser.add_argument("--count", type=int, default=300)
+    options = parser.parse_args()
+    sys.stdout.write(asyncio.run(measure(options.data, options.count)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
