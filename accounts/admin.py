@@ -8,6 +8,8 @@ from django.http import HttpRequest
 
 from accounts.models import Account, ApiKey, Tier, User
 
+admin.site.site_header = admin.site.site_title = "Prediction Gateway"
+admin.site.index_title = "Administration"
 admin.site.register(User, UserAdmin)
 
 

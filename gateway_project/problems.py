@@ -15,8 +15,6 @@ import msgspec
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -175,12 +173,3 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """An exception that nobody caught; Django has logged it with its trace."""
     return _respond(request, "INTERNAL_ERROR")
-
-
-@require_safe
-def error_page(request: HttpRequest, code: str) -> HttpResponse:
-    """The page that a problem's ``type`` links to."""
-    kind = PROBLEM_TYPES.get(code)
-    if kind is None:
-        raise Http404
-    return render(request, "error_page.html", {"code": code, "kind": kind})

@@ -3,14 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from gateway_project import health, problems
+from gateway_project import health, pages, problems
 
 _api = include("predictions.urls")
 
 urlpatterns = [
     path("api/", _api),
     path("api/v1/", _api),
-    path("errors/<str:code>", problems.error_page, name="error-page"),
+    path("", pages.start, name="start"),
+    path("errors/<str:code>", pages.error, name="error-page"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("version", health.version, name="version"),

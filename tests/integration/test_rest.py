@@ -339,6 +339,18 @@ def test_every_problem_type_is_a_page(stack: Stack) -> None:
         assert kind.advice in page.text
 
 
+def test_the_start_page_shows_calls_to_this_host(stack: Stack) -> None:
+    page = stack.get("/")
+    assert page.status_code == 200
+    assert f"{stack.base_url}/api/prediction/AAPL" in page.text
+    assert stack.socket_url in page.text
+
+
+def test_403_as_a_problem_for_a_form_without_its_token(stack: Stack) -> None:
+    response = httpx.post(stack.base_url + "/admin/login/", data={"username": "x"})
+    assert_problem(response, 403, "FORBIDDEN")
+
+
 def test_probes_and_version(stack: Stack) -> None:
     assert stack.get("/health/live").json() == {"status": "alive"}
     assert stack.get("/health/ready").json() == {"status": "ready"}
