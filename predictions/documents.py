@@ -7,7 +7,7 @@ value that somebody else than our bridge has written to Redis.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -83,8 +83,3 @@ def encode(document: PredictionDocument) -> bytes:
 def without_features(document: PredictionDocument) -> PredictionDocument:
     """The document as sockets get it: features are for those who ask over REST."""
     return msgspec.structs.replace(document, features=None)
-
-
-def as_mapping(document: PredictionDocument) -> dict[str, Any]:
-    """The fields by name, as the database row takes them."""
-    return msgspec.structs.asdict(document)

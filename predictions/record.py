@@ -5,12 +5,15 @@ Every function raises Django's `DatabaseError` family where the database fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from django.db.models import Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import QuerySet
 
-from predictions.documents import PredictionDocument, as_mapping
+from predictions.documents import PredictionDocument
 from predictions.models import Prediction
 
 _COLUMNS = [
@@ -26,6 +29,13 @@ _COLUMNS = [
     "seq",
     "epoch",
 ]
+_TABLE = Prediction._meta.db_table
+_INSERT = f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES"
+_ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
+_NEWEST_OF_ONE = (
+    f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} WHERE symbol = %s"  # noqa: S608 - constants
+    " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
+)
 
 
 def append(documents: Sequence[PredictionDocument]) -> list[bool]:
@@ -36,28 +46,28 @@ def append(documents: Sequence[PredictionDocument]) -> list[bool]:
     """
     if not documents:
         return []
-    _insert(documents)
-    stored = {
-        key: (epoch, seq)
-        for key, epoch, seq in Prediction.objects.filter(
-            pk__in=[(d.symbol, d.timestamp, d.model_version) for d in documents]
-        ).values_list("pk", "epoch", "seq")
-    }
-    return [stored[d.symbol, d.timestamp, d.model_version] == (d.epoch, d.seq) for d in documents]
+    # Written by hand: the ORM's insert can ignore conflicts or return rows, not both.
+    statement = f"{_INSERT} {', '.join([_ROW] * len(documents))} ON CONFLICT DO NOTHING RETURNING epoch, seq"
+    values = [value for document in documents for value in _row_values(document)]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        stored = set(cursor.fetchall())
+    again = [d for d in documents if (d.epoch, d.seq) not in stored]
+    if again:
+        keys = [(d.symbol, d.timestamp, d.model_version) for d in again]
+        stored |= set(Prediction.objects.filter(pk__in=keys).values_list("epoch", "seq"))
+    return [(d.epoch, d.seq) in stored for d in documents]
 
 
 def newest(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
-    """The newest prediction of each symbol that has one. One query, a few index look-ups per symbol."""
+    """The newest prediction of each symbol that has one. One query, one index look-up per symbol."""
     if not symbols:
         return {}
-    wanted = Q(pk__in=[])
-    for symbol in symbols:
-        rows = Prediction.objects.filter(symbol=symbol).order_by("-timestamp")
-        wanted |= Q(symbol=symbol, timestamp=Subquery(rows.values("timestamp")[:1]))
-    found: dict[str, PredictionDocument] = {}
-    for row in Prediction.objects.filter(wanted).order_by("seq"):
-        found[row.symbol] = document_of(row)
-    return found
+    # Written by hand: Django does not let SQLite order and limit the parts of a union.
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([_NEWEST_OF_ONE] * len(symbols)), list(symbols))
+        found = [_document_of_values(values) for values in cursor.fetchall()]
+    return {document.symbol: document for document in found}
 
 
 def exists(symbol: str) -> bool:
@@ -91,7 +101,30 @@ def document_of(row: Prediction) -> PredictionDocument:
     return PredictionDocument(**{column: getattr(row, column) for column in _COLUMNS})
 
 
-def _insert(documents: Iterable[PredictionDocument]) -> None:
-    Prediction.objects.bulk_create(
-        [Prediction(**as_mapping(document)) for document in documents], ignore_conflicts=True
-    )
+def _row_values(document: PredictionDocument) -> list[Any]:
+    """The values of `_COLUMNS` as the database's own driver wants them."""
+    ops = connection.ops
+    return [
+        document.symbol,
+        ops.adapt_datetimefield_value(document.timestamp),
+        document.model_version,
+        ops.adapt_datetimefield_value(document.as_of),
+        document.current_price,
+        document.predicted_price,
+        document.confidence,
+        document.horizon,
+        None if document.features is None else json.dumps(document.features),
+        document.seq,
+        document.epoch,
+    ]
+
+
+def _document_of_values(values: Sequence[Any]) -> PredictionDocument:
+    """The document of a row as the driver gives it: SQLite has text for times, both have it for JSON."""
+    fields = dict(zip(_COLUMNS, values, strict=True))
+    for name in ("timestamp", "as_of"):
+        if isinstance(fields[name], str):
+            fields[name] = datetime.fromisoformat(fields[name]).replace(tzinfo=UTC)
+    if fields["features"] is not None:
+        fields["features"] = json.loads(fields["features"])
+    return PredictionDocument(**fields)

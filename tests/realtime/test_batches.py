@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgpack
 import pytest
+from channels_redis.serializers import registry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +14,8 @@ from predictions import documents
 from predictions.documents import PredictionDocument
 from realtime import batches
 from realtime.batches import Batch, Update
+
+LAYER = registry.get_serializer("msgpack", symmetric_encryption_keys=None)
 
 
 def document(**changes: Any) -> PredictionDocument:
@@ -38,8 +40,8 @@ def document(**changes: Any) -> PredictionDocument:
 
 def across(bridge: str, number: int, told: list[PredictionDocument]) -> Batch:
     """A batch as a hub reads it: encoded, packed as the channel layer packs it, and decoded."""
-    packed = msgpack.packb(batches.encode(bridge, number, told))
-    return batches.decode(msgpack.unpackb(packed))
+    packed = LAYER.serialize(batches.encode(bridge, number, told))
+    return batches.decode(LAYER.deserialize(packed))
 
 
 def test_a_batch_keeps_sender_number_and_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -84,11 +85,11 @@ def test_control_frames_are_not_dropped_for_updates_nor_updates_for_them() -> No
 
 def test_it_overflows_when_more_answers_than_its_capacity_wait() -> None:
     outbox = filled(2, 10)
-    outbox.put_control("1")
-    outbox.put_control("2")
-    assert not outbox.overflowing
-    outbox.put_control("3")
-    assert outbox.overflowing
+    states = []
+    for frame in ("1", "2", "3"):
+        outbox.put_control(frame)
+        states.append(outbox.overflowing)
+    assert states == [False, False, True]
     outbox.take()
     assert not outbox.overflowing
 
@@ -152,3 +153,4 @@ class OutboxModel(RuleBasedStateMachine):
 
 
 TestOutboxModel = OutboxModel.TestCase
+TestOutboxModel.settings = settings(max_examples=30, stateful_step_count=30)
