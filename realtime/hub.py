@@ -8,6 +8,7 @@ the newest values.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -155,29 +156,34 @@ class Hub:
     async def _receive(self) -> None:
         """Join the group, then receive for ever: the layer itself reconnects and joins again."""
         layer = get_channel_layer()
-        outage = Outage("Redis (channel layer)")
-        channel = None
-        attempt = 0
-        while not self.joined.is_set():
+        channel = await self._join(layer)
+        while True:
+            message = await layer.receive(channel)
             try:
-                channel = channel or await layer.new_channel()
+                self.deliver(batches.decode(message))
+            except Exception:
+                # One message must not end the live flow of every socket in this process.
+                logger.exception("ignoring a message on the channel layer")
+
+    async def _join(self, layer: Any) -> str:
+        """Become a member of the group, waiting for Redis as long as it takes; returns our channel."""
+        outage = Outage("Redis (channel layer)")
+        attempt = 0
+        while True:
+            try:
+                channel: str = await layer.new_channel()
                 await layer.group_add(batches.GROUP, channel)
-                self.joined.set()
-                outage.succeeded()
             except (RedisError, OSError) as error:
                 attempt += 1
                 outage.failed(error)
+                # The layer keeps the channel of a failed try; the hub is its only user here.
+                with contextlib.suppress(RedisError, OSError):
+                    await layer.flush()
                 await asyncio.sleep(backoff.delay_s(attempt, most_s=2.0))
-        while True:
-            self._receive_one(await layer.receive(channel))
-
-    def _receive_one(self, message: dict[str, Any]) -> None:
-        try:
-            batch = batches.decode(message)
-        except (KeyError, TypeError, ValueError) as error:
-            logger.error("ignoring a message on the channel layer: %s", error)
-            return
-        self.deliver(batch)
+            else:
+                outage.succeeded()
+                self.joined.set()
+                return channel
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}

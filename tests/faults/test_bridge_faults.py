@@ -87,6 +87,17 @@ def test_redis_restarted_sockets_go_on_and_get_what_was_published_meanwhile(
         eventually(lambda: receive(socket).get("predicted_price") == 2.0)
 
 
+def test_a_web_process_that_starts_without_redis_joins_when_it_comes(own_stack: Stack, symbol: str) -> None:
+    own_stack.redis.stop()
+    own_stack.start_web()
+    with own_stack.socket(symbol) as socket:
+        own_stack.start_bridge()
+        own_stack.publish(event(symbol, predicted_price=1.0))
+        eventually(lambda: own_stack.count_rows(symbol) == 1)
+        own_stack.redis.start()
+        eventually(lambda: receive(socket).get("predicted_price") == 1.0)
+
+
 @pytest.fixture
 def stack_on_own_postgres(own_postgres: Server) -> Iterator[Stack]:
     with (

@@ -66,20 +66,20 @@ def test_without_any_source_the_defaults_are_those_of_development_on_loopback(tm
 
 
 @pytest.mark.parametrize(
-    ("setting", "endpoint"), [("redis_url", "redis"), ("nats_url", "nats"), ("database_url", "database")]
+    ("setting", "start"),
+    [("redis_url", "redis://"), ("nats_url", "nats://"), ("database_url", "sqlite:////")],
 )
 def test_environment_goes_before_yaml_before_the_running_stack_before_the_default(
-    tmp_path: Path, setting: str, endpoint: str
+    tmp_path: Path, setting: str, start: str
 ) -> None:
-    scheme = ENDPOINTS[endpoint].partition(":")[0] + ":///"
-    scheme = scheme if endpoint == "database" else scheme[:-1]
-    environ, yaml = {setting.upper(): f"{scheme}environment"}, f"{setting}: {scheme}yaml"
+    environ, yaml = {setting.upper(): f"{start}environment"}, f"{setting}: {start}yaml"
+    running = ENDPOINTS[setting.removesuffix("_url")]
     default = getattr(load(tmp_path), setting)
     write_endpoints(tmp_path, json.dumps(ENDPOINTS))
     with held_lock(tmp_path):
-        assert getattr(load(tmp_path), setting) == ENDPOINTS[endpoint] != default
-        assert getattr(load(tmp_path, yaml=yaml), setting) == f"{scheme}yaml"
-        assert getattr(load(tmp_path, environ), setting) == f"{scheme}environment"
+        assert getattr(load(tmp_path), setting) == running != default
+        assert getattr(load(tmp_path, yaml=yaml), setting) == f"{start}yaml"
+        assert getattr(load(tmp_path, environ), setting) == f"{start}environment"
     (tmp_path / "gateway.yaml").unlink()
     assert getattr(load(tmp_path), setting) == default
 

@@ -186,14 +186,6 @@ def test_a_document_without_features_keeps_everything_else() -> None:
     assert b"features" not in documents.encode(lean)
 
 
-def test_a_document_is_a_mapping_of_all_its_fields_for_the_database() -> None:
-    document = documents.decode(data(seq=7, epoch="18f"))
-    mapping = documents.as_mapping(document)
-    assert PredictionDocument(**mapping) == document
-    assert mapping.keys() == set(PredictionDocument.__struct_fields__)
-    assert (mapping["timestamp"], mapping["seq"], mapping["features"]) == (NOON, 7, None)
-
-
 def test_a_document_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         documents.decode(data()).symbol = "MSFT"  # type: ignore[misc]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import redis
+from channels.layers import get_channel_layer
 
 from predictions.documents import PredictionDocument
 from realtime import batches
@@ -19,11 +23,13 @@ class Peer:
 
     def __init__(self, hub: Hub, *symbols: str) -> None:
         self.got: list[dict[str, Any]] = []
+        self.told = asyncio.Event()
         self.connection = Connection("1", self.send)
         hub.subscribe(self.connection, symbols)
 
     async def send(self, message: dict[str, Any]) -> None:
         self.got.append(json.loads(message["text"]))
+        self.told.set()
 
     @property
     def seqs(self) -> list[int]:
@@ -107,17 +113,42 @@ async def test_healing_tells_the_gap_and_the_newest_only_to_those_behind() -> No
     assert current.seqs == [9]
 
 
-async def test_a_message_that_is_no_batch_is_ignored() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"type": "other"},
+        {"type": "predictions.batch", "bridge": "b"},
+        {"type": "predictions.batch", "bridge": "b", "batch": 1, "updates": [["AAPL"]]},
+    ],
+)
+def test_a_message_that_is_no_batch_is_told_from_one(message: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        batches.decode(message)
+
+
+async def test_the_hub_survives_what_is_no_batch_on_the_channel_layer(
+    redis_client: redis.Redis, healings: list[int]
+) -> None:
     hub = Hub()
-    for message in ({}, {"type": "other"}, {"type": "predictions.batch", "bridge": "b"}):
-        hub._receive_one(message)
-    junk = {"type": "predictions.batch", "bridge": "b", "batch": 1, "updates": [["AAPL"]]}
-    hub._receive_one(junk)
+    peer = Peer(hub, "AAPL")
+    layer = get_channel_layer()
+    hub.start()
+    hub.start()
+    try:
+        await asyncio.wait_for(hub.joined.wait(), 10)
+        await layer.group_send(batches.GROUP, {"type": "junk"})
+        good = {"type": "predictions.batch", "bridge": "b", "batch": 1}
+        told = [["AAPL", 1, "e", b'{"seq":1}']]
+        await layer.group_send(batches.GROUP, {**good, "updates": told})
+        await asyncio.wait_for(peer.told.wait(), 10)
+    finally:
+        await hub.stop()
+        await layer.flush()
+    assert peer.seqs == [1]
 
 
 def test_an_update_carries_the_document_without_features() -> None:
-    from datetime import UTC, datetime
-
     document = PredictionDocument(
         symbol="AAPL",
         predicted_price=1.0,
