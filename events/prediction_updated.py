@@ -15,11 +15,12 @@ import msgspec
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_FEATURES = 1_000
+MAX_SYMBOL_LENGTH = 32
 
 Price = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Control characters are refused: Postgres cannot store NUL, and none of them belongs into a label.
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 FeatureName = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*\Z")]
 FeatureText = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^[^\x00]*\Z")]
 # What 64 bits hold: the encoder writes no larger integer.
@@ -27,7 +28,7 @@ FeatureInteger = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 FeatureValue = float | FeatureInteger | bool | FeatureText | None
 Features = Annotated[dict[FeatureName, FeatureValue], msgspec.Meta(max_length=MAX_FEATURES)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_MARKET_TIME = re.compile(r"\d{4}-\d\d-\d\d(T[0-9:.]+(Z|[+-]\d\d:\d\d))?", re.ASCII | re.IGNORECASE)
+_MARKET_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 class PayloadRefused(Exception):
@@ -59,6 +60,7 @@ _encoder = msgspec.json.Encoder()
 
 def parse_market_time(text: str) -> datetime:
     """Read an RFC 3339 moment or a bare ``YYYY-MM-DD`` as an aware UTC datetime; ValueError otherwise."""
+    text = text.upper()
     if not _MARKET_TIME.fullmatch(text):
         raise ValueError("neither an RFC 3339 time with an offset nor a date as in 2013-03-01")
     if len(text) == 10:
@@ -77,7 +79,9 @@ def decode(payload: bytes, *, symbol_pattern: re.Pattern[str]) -> PredictionUpda
         raise PayloadRefused(str(error)) from None
     except (ValueError, OverflowError) as error:
         raise PayloadRefused(f"Invalid time - at `$.as_of`: {error}") from None
-    if not symbol_pattern.fullmatch(event.symbol):
+    # Whatever the pattern: longer ones do not fit the record, and Postgres cannot store NUL.
+    fits = len(event.symbol) <= MAX_SYMBOL_LENGTH and "\0" not in event.symbol
+    if not fits or not symbol_pattern.fullmatch(event.symbol):
         raise PayloadRefused(
             f"Symbol {event.symbol[:32]!r} does not match {symbol_pattern.pattern} - at `$.symbol`"
         )

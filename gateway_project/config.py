@@ -12,7 +12,8 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -20,6 +21,12 @@ LOCK_FILE = "up.lock"
 ENDPOINTS_FILE = "endpoints.json"
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file name
 _DEVELOPMENT_SECRET = "insecure-development-secret"  # noqa: S105 - refused unless DEBUG is on
+
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgres://", "sqlite:///"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+    "nats_url": ("nats://", "tls://", "ws://", "wss://"),
+}
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
@@ -83,13 +90,16 @@ def load(base_dir: Path, environ: Mapping[str, str]) -> Config:
         if name in environ:
             values[field.name] = _parse_variable(environ[name], field.type)
             sources[field.name] = f"environment variable {name}"
-    data_dir = base_dir / str(values.get("data_dir", ".data"))
+    chosen = values.get("data_dir", ".data")
+    if not isinstance(chosen, str) or not chosen:
+        raise _wrong("data_dir", chosen, sources, "must be the path of a folder")
+    data_dir = base_dir / chosen
     values["data_dir"] = str(data_dir)
     for name, url in read_endpoints(data_dir).items():
         key = {"database": "database_url", "redis": "redis_url", "nats": "nats_url"}.get(name)
         if key and key not in values:
             values[key] = url
-    values.setdefault("database_url", f"sqlite:///{data_dir / 'gateway.sqlite3'}")
+    values.setdefault("database_url", f"sqlite:///{quote(str(data_dir / 'gateway.sqlite3'))}")
     config = _convert(values, sources)
     return _with_secret(config)
 
@@ -111,7 +121,7 @@ def read_endpoints(data_dir: Path) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 
@@ -132,14 +142,17 @@ def _read_yaml(base_dir: Path, environ: Mapping[str, str]) -> tuple[dict[str, An
     path = Path(named) if named else base_dir / "gateway.yaml"
     try:
         text = path.read_bytes()
-    except FileNotFoundError:
-        if named:
-            raise ConfigurationError(f"GATEWAY_CONFIG names {path}, which does not exist") from None
+    except OSError as error:
+        if named or not isinstance(error, FileNotFoundError):
+            raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
         return {}, {}
     try:
-        values = msgspec.yaml.decode(text, type=dict[str, Any]) if text.strip() else {}
-    except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"{path} is not a YAML mapping of settings: {error}") from None
+        values = msgspec.yaml.decode(text, type=dict[str, Any] | None) or {}
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        # The error may quote a value, and a value may be a secret: only its place is told.
+        place = re.search(r"line \d+, column \d+", str(error))
+        where = f" ({place[0]})" if place else ""
+        raise ConfigurationError(f"{path} is not a YAML mapping of settings{where}") from None
     return values, dict.fromkeys(values, str(path))
 
 
@@ -154,49 +167,74 @@ def _parse_variable(text: str, wanted: Any) -> Any:
 
 
 def _convert(values: dict[str, Any], sources: dict[str, str]) -> Config:
+    for name in values.keys() - {field.name for field in msgspec.structs.fields(Config)}:
+        raise ConfigurationError(f"{name} ({sources[name]}) is no setting; docs/SETTINGS.md lists them")
     try:
         config = msgspec.convert(values, Config, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         name = re.split(r"[`\[]", where)[0]
-        if not name:  # an unknown field: the text itself names it
-            raise ConfigurationError(f"{reason}; the settings are in docs/SETTINGS.md") from None
-        shown = "" if "secret" in name or "url" in name else f" = {values.get(name)!r}"
-        source = sources.get(name, "default")
-        raise ConfigurationError(f"{name.upper()}{shown} ({source}): {reason}") from None
-    _check_urls(config)
+        raise _wrong(name, values.get(name), sources, _explain(name, reason)) from None
+    _check_urls(config, sources)
     try:
         re.compile(config.symbol_pattern)
-    except re.error as error:
-        raise ConfigurationError(
-            f"SYMBOL_PATTERN = {config.symbol_pattern!r} is no regular expression: {error}"
-        ) from None
+    except (re.error, OverflowError, RecursionError) as error:
+        reason = f"is no regular expression: {error}"
+        raise _wrong("symbol_pattern", config.symbol_pattern, sources, reason) from None
     return config
 
 
-def _check_urls(config: Config) -> None:
-    for name, schemes in (
-        ("database_url", ("postgresql://", "postgres://", "sqlite:///")),
-        ("redis_url", ("redis://", "rediss://", "unix://")),
-        ("nats_url", ("nats://", "tls://", "ws://", "wss://")),
-    ):
-        if not getattr(config, name).startswith(schemes):
-            raise ConfigurationError(f"{name.upper()} must start with one of {', '.join(schemes)}")
+def _wrong(name: str, value: Any, sources: dict[str, str], reason: str) -> ConfigurationError:
+    """The error of one setting; secrets and URLs, which may hold some, are not repeated."""
+    shown = "" if "secret" in name or "url" in name else f" = {value!r}"
+    return ConfigurationError(f"{name.upper()}{shown} ({sources.get(name, 'default')}): {reason}")
+
+
+def _explain(name: str, reason: str) -> str:
+    """`reason`, with the allowed values where it leaves them out."""
+    kind = next(field.type for field in msgspec.structs.fields(Config) if field.name == name)
+    if "enum" in reason:
+        return f"must be one of {', '.join(get_args(kind))}"
+    return reason
+
+
+def _check_urls(config: Config, sources: dict[str, str]) -> None:
+    for name, schemes in _SCHEMES.items():
+        url: str = getattr(config, name)
+        parts = url.split(",") if name == "nats_url" else [url]
+        for part in parts:
+            if not part.strip().startswith(schemes):
+                reason = f"must start with one of {', '.join(schemes)}"
+                raise _wrong(name, url, sources, reason)
+            try:
+                _ = urlsplit(part.strip()).port
+            except ValueError:
+                reason = (
+                    "is no URL of the form scheme://user:password@host:port/name; "
+                    "in the password, write / ? # @ : as %2F %3F %23 %40 %3A"
+                )
+                raise _wrong(name, url, sources, reason) from None
 
 
 def _with_secret(config: Config) -> Config:
-    if config.secret_key:
-        return config
     path = config.data_dir / SECRET_KEY_FILE
-    if path.exists():
-        return msgspec.structs.replace(config, secret_key=path.read_text().strip())
-    if config.debug:
-        return msgspec.structs.replace(config, secret_key=_DEVELOPMENT_SECRET)
-    raise ConfigurationError(
-        "SECRET_KEY is not set. Set it to 50 or more random characters (for instance "
-        '`python3 -c "import secrets; print(secrets.token_urlsafe(50))"`), start the embedded stack '
-        "once with `make run`, or set DEBUG=true for development."
-    )
+    secret = config.secret_key.strip()
+    if not secret and path.exists():
+        try:
+            secret = path.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigurationError(f"cannot read the secret key in {path}") from None
+    if not secret and config.debug:
+        secret = _DEVELOPMENT_SECRET
+    if secret == _DEVELOPMENT_SECRET and not config.debug:
+        raise ConfigurationError("SECRET_KEY is the development default, which only DEBUG=true allows")
+    if not secret:
+        raise ConfigurationError(
+            "SECRET_KEY is not set. Set it to 50 or more random characters (for instance "
+            '`python3 -c "import secrets; print(secrets.token_urlsafe(50))"`), start the embedded '
+            "stack once with `make run`, or set DEBUG=true for development."
+        )
+    return msgspec.structs.replace(config, secret_key=secret)
 
 
 def load_from_process(base_dir: Path) -> Config:

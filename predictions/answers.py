@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from events.prediction_updated import FeatureValue
-from predictions.documents import PredictionDocument
+from predictions.documents import PredictionDocument, epoch_micros
 
 VARY = "Accept-Encoding, Authorization, Origin, X-API-Key"
 
@@ -73,9 +73,8 @@ def etag(
     learn that its copy has gone stale.
     """
     stale = _age_s(document, now) > stale_after_s
-    variant = f"{document.seq or 0:x}{'f' if include_features else ''}{'s' if stale else ''}"
-    micros = int(document.timestamp.timestamp() * 1_000_000)
-    return f'W/"{document.symbol}-{micros:x}-{variant}"'
+    variant = f"{document.seq or 0:x}{'-f' if include_features else ''}{'-s' if stale else ''}"
+    return f'W/"{document.symbol}-{epoch_micros(document.timestamp):x}-{variant}"'
 
 
 def combined_etag(parts: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from predictions.documents import epoch_micros
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM = re.compile(r"(-?[0-9a-f]{1,16})\.([0-9a-f]{1,16})")
 _LARGEST_SEQ = 2**63 - 1
@@ -16,7 +18,7 @@ class MalformedCursor(ValueError):
 
 def encode(timestamp: datetime, seq: int) -> str:
     """The cursor after the prediction with `timestamp` and `seq`."""
-    return f"{(timestamp - _EPOCH) // timedelta(microseconds=1):x}.{seq:x}"
+    return f"{epoch_micros(timestamp):x}.{seq:x}"
 
 
 def decode(text: str) -> tuple[datetime, int]:

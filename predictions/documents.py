@@ -6,7 +6,7 @@ value that somebody else than our bridge has written to Redis.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -41,6 +41,7 @@ class PredictionDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
         return self.timestamp, self.seq or 0
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decoder = msgspec.json.Decoder(PredictionDocument)
 _encoder = msgspec.json.Encoder()
 
@@ -71,8 +72,13 @@ def decode(data: bytes | str) -> PredictionDocument:
             timestamp=document.timestamp.astimezone(UTC),
             as_of=(document.as_of or document.timestamp).astimezone(UTC),
         )
-    except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError) as error:
+    except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
         raise MalformedDocument(str(error)) from None
+
+
+def epoch_micros(timestamp: datetime) -> int:
+    """Microseconds since 1970, exactly: a float would fold neighbours into one."""
+    return (timestamp - _EPOCH) // timedelta(microseconds=1)
 
 
 def encode(document: PredictionDocument) -> bytes:

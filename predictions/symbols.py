@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from events.prediction_updated import MAX_SYMBOL_LENGTH
+
 MAX_SYMBOLS = 100
-MAX_SYMBOL_LENGTH = 32
 
 
 class MalformedSymbol(ValueError):
@@ -21,7 +22,9 @@ def check_symbol(text: str, pattern: re.Pattern[str]) -> str:
     if len(text) <= MAX_SYMBOL_LENGTH and pattern.fullmatch(text):
         return text
     shown = text[:MAX_SYMBOL_LENGTH].encode("unicode_escape").decode("ascii")
-    hint = f" Did you mean {text.upper()}?" if pattern.fullmatch(text.upper()) else ""
+    meant = text[: MAX_SYMBOL_LENGTH + 1].upper()
+    is_symbol = len(meant) <= MAX_SYMBOL_LENGTH and pattern.fullmatch(meant)
+    hint = f" Did you mean {meant}?" if is_symbol else ""
     raise MalformedSymbol(f"'{shown}' is not a symbol: it must match {pattern.pattern}.{hint}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -69,7 +68,7 @@ class PredictionViewSet(viewsets.ViewSet):
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
         symbol = _checked_symbol(symbol)
-        show, tag = _freshness(request, FeaturesQuery(data=request.query_params))
+        show, tag = _freshness(_checked_query(request, FeaturesQuery))
         document = _newest([symbol]).get(symbol)
         if document is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
@@ -85,7 +84,7 @@ class PredictionViewSet(viewsets.ViewSet):
             raise InvalidSymbol(str(error)) from None
         except symbols.BadSymbolCount as error:
             raise InvalidSymbols(str(error)) from None
-        show, tag = _freshness(request, FeaturesQuery(data=request.query_params))
+        show, tag = _freshness(_checked_query(request, FeaturesQuery))
         newest = _newest(wanted)
         found = {symbol: newest[symbol] for symbol in wanted if symbol in newest}
         missing = [symbol for symbol in wanted if symbol not in found]
@@ -98,20 +97,19 @@ class PredictionViewSet(viewsets.ViewSet):
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
         symbol = _checked_symbol(symbol)
-        query = HistoryQuery(data=request.query_params)
-        show, tag = _freshness(request, query)
-        wanted = query.validated_data
+        query = _checked_query(request, HistoryQuery)
+        show, tag = _freshness(query)
         page = record.history(
             symbol,
-            start=wanted.get("from"),
-            end=wanted.get("to"),
-            before=wanted.get("cursor"),
-            limit=wanted["limit"] + 1,
+            start=query.get("from"),
+            end=query.get("to"),
+            before=query.get("cursor"),
+            limit=query["limit"] + 1,
         )
         if not page and not record.exists(symbol):
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
-        has_more = len(page) > wanted["limit"]
-        page = page[: wanted["limit"]]
+        has_more = len(page) > query["limit"]
+        page = page[: query["limit"]]
         after = cursors.encode(page[-1].timestamp, page[-1].seq or 0) if has_more else None
         return _answer(
             request,
@@ -134,14 +132,20 @@ def _newest(wanted: list[str]) -> dict[str, PredictionDocument]:
         raise StoreUnavailable from error.__cause__
 
 
-def _freshness(request: Request, query: FeaturesQuery) -> tuple[Any, Any]:
-    """`answers.show` and `answers.etag` for this moment and the variant that the valid query asks for."""
+def _checked_query(request: Request, kind: type[FeaturesQuery]) -> dict[str, Any]:
+    """The query parameters as `kind` has them; 400 where they are malformed or empty."""
+    query = kind(data=dict(request.query_params.items()))
     query.is_valid(raise_exception=True)
-    now: datetime = timezone.now()
+    checked: dict[str, Any] = query.validated_data
+    return checked
+
+
+def _freshness(query: dict[str, Any]) -> tuple[Any, Any]:
+    """`answers.show` and `answers.etag` for this moment and the variant that the query asks for."""
     options = {
-        "now": now,
+        "now": timezone.now(),
         "stale_after_s": settings.GATEWAY.stale_after_s,
-        "include_features": query.validated_data["include_features"],
+        "include_features": query["include_features"],
     }
     return functools.partial(answers.show, **options), functools.partial(answers.etag, **options)
 

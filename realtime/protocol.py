@@ -82,12 +82,16 @@ _encoder = msgspec.json.Encoder()
 
 def decode(frame: str | bytes) -> Request:
     """Read a client's frame; raises `BadFrame`."""
+    try:
+        frame = frame.encode() if isinstance(frame, str) else frame
+    except UnicodeEncodeError:
+        raise BadFrame("INVALID_JSON", "a message must be one JSON object") from None
     if len(frame) > MAX_MESSAGE_BYTES:
         raise BadFrame("MESSAGE_TOO_BIG", f"a message may have {MAX_MESSAGE_BYTES} bytes at most")
     try:
         return _decoder.decode(frame)
     except msgspec.ValidationError as error:
-        raise BadFrame("INVALID_MESSAGE", str(error)) from None
+        raise BadFrame("INVALID_MESSAGE", str(error)[:200]) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadFrame("INVALID_JSON", "a message must be one JSON object") from None
 

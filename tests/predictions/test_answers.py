@@ -185,3 +185,18 @@ def test_a_header_that_does_not_name_the_tag_does_not_match(offered: str) -> Non
 
 def test_answers_vary_by_credential_encoding_and_origin() -> None:
     assert set(answers.VARY.split(", ")) == {"Accept-Encoding", "Authorization", "Origin", "X-API-Key"}
+
+
+def test_the_etag_tells_a_sequence_number_from_a_variant_and_neighbouring_microseconds() -> None:
+    moment = datetime(2004, 3, 3, 21, 20, 14, 91764, tzinfo=UTC)
+    tags = {
+        answers.etag(
+            document(timestamp=moment + timedelta(microseconds=micros), seq=seq),
+            now=moment,
+            stale_after_s=60,
+            include_features=features,
+        )
+        for micros in (0, 1)
+        for seq, features in ((31, False), (1, True), (0x1F, True))
+    }
+    assert len(tags) == 6

@@ -189,3 +189,10 @@ def test_a_document_without_features_keeps_everything_else() -> None:
 def test_a_document_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         documents.decode(data()).symbol = "MSFT"  # type: ignore[misc]
+
+
+def test_a_document_with_a_very_deep_unknown_field_is_malformed() -> None:
+    deep = b'{"symbol":"AAPL","x":' + b"[" * 100_000
+    for data in (deep, deep + b"]" * 100_000 + b"}", '{"symbol":"\ud800"}'):
+        with pytest.raises(documents.MalformedDocument):
+            documents.decode(data)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.prediction_updated import MAX_SYMBOL_LENGTH
 from predictions.symbols import (
-    MAX_SYMBOL_LENGTH,
     MAX_SYMBOLS,
     BadSymbolCount,
     MalformedSymbol,
