@@ -120,11 +120,16 @@ def _row_values(document: PredictionDocument) -> list[Any]:
 
 
 def _document_of_values(values: Sequence[Any]) -> PredictionDocument:
-    """The document of a row as the driver gives it: SQLite has text for times, both have it for JSON."""
+    """The document of a row as the driver gives it, which has text for JSON."""
     fields = dict(zip(_COLUMNS, values, strict=True))
-    for name in ("timestamp", "as_of"):
-        if isinstance(fields[name], str):
-            fields[name] = datetime.fromisoformat(fields[name]).replace(tzinfo=UTC)
+    fields["timestamp"] = _moment(fields["timestamp"])
+    fields["as_of"] = _moment(fields["as_of"])
     if fields["features"] is not None:
         fields["features"] = json.loads(fields["features"])
     return PredictionDocument(**fields)
+
+
+def _moment(value: datetime | str) -> datetime:
+    """An aware time from what the driver gives: SQLite has text or, for a single part, a naive time."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -121,6 +121,9 @@ def test_from_an_empty_folder_to_answers_and_back_to_nothing(tmp_path: Path, sta
     assert "password was shown at the first start" in second.printed
     kept = httpx.get(f"{url}/api/prediction/IBM").json()
     assert kept["seq"] >= newest["seq"]
+    # Redis has started empty: these come from SQLite, one symbol alone and several at once.
+    several = httpx.get(f"{url}/api/predictions?symbols=AAPL,MSFT").json()
+    assert sorted(several["predictions"]) == ["AAPL", "MSFT"]
     assert second.end(signal.SIGTERM) == 0
     assert processes_of(folder) == []
 
