@@ -1,0 +1,102 @@
+"""Who is let in: against rows in a real database, with the queries counted."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import keys
+from accounts.actions import IssuedKey, issue_key
+from accounts.credentials import Caller, CredentialRefused, authenticate
+from accounts.models import Account, ApiKey, Tier, default_scopes
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def issued() -> IssuedKey:
+    """A key on the tier pro."""
+    return issue_key(account_name="desk", tier_name="pro", key_name="laptop")
+
+
+def refusal(credential: str, now: datetime = NOW) -> str:
+    """The reason of the refusal; its text must never repeat the credential."""
+    with pytest.raises(CredentialRefused) as refused:
+        authenticate(credential, now=now)
+    assert not credential or credential not in refused.value.detail
+    return refused.value.reason
+
+
+def test_a_good_key_is_its_account_tier_and_scopes_for_one_query(
+    issued: IssuedKey, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        caller = authenticate(issued.secret, now=NOW)
+    assert caller == Caller(
+        tier="pro",
+        scopes=frozenset(default_scopes()),
+        account_id=issued.key.account_id,
+        key_id=issued.key.pk,
+    )
+    assert caller.is_authenticated
+
+
+@pytest.mark.parametrize("credential", ["", "junk", "pgw_live_" + "0" * 61, "x" * 100_000])
+def test_junk_costs_no_query(credential: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        assert refusal(credential) == "malformed"
+
+
+def test_a_well_formed_key_that_was_never_issued_is_unknown(issued: IssuedKey) -> None:
+    assert refusal(keys.make_key(uuid.uuid4(), "live")) == "unknown"
+    # The right id with another secret, or as a test key, is no better.
+    assert refusal(keys.make_key(issued.key.pk, "live")) == "unknown"
+    assert refusal(keys.make_key(issued.key.pk, "test")) == "unknown"
+
+
+def test_revoked_expired_and_inactive_are_told_apart(issued: IssuedKey) -> None:
+    key = issued.key
+    key.expires_at = NOW
+    key.save()
+    assert authenticate(issued.secret, now=NOW - timedelta(microseconds=1)).key_id == key.pk
+    assert refusal(issued.secret) == "expired"
+    key.revoked_at = NOW
+    key.save()
+    assert refusal(issued.secret) == "revoked"
+    ApiKey.objects.update(revoked_at=None, expires_at=None)
+    Account.objects.update(is_active=False)
+    assert refusal(issued.secret) == "inactive"
+
+
+def test_the_secret_is_stored_as_its_digest_only(issued: IssuedKey) -> None:
+    row = ApiKey.objects.values().get(pk=issued.key.pk)
+    assert issued.secret not in repr(row)
+    assert issued.secret.rpartition("_")[2] not in repr(row)
+    assert row["digest"] == keys.digest_key(issued.secret)
+    assert str(issued.key) == f"laptop ({issued.key.public_id})"
+    assert issued.key.public_id in issued.secret
+
+
+def test_an_account_is_made_once_and_may_hold_many_keys(issued: IssuedKey) -> None:
+    second = issue_key(account_name="desk", tier_name="free")
+    assert second.key.account == issued.key.account
+    assert (str(second.key.account), str(second.key.tier)) == ("desk", "free")
+    with pytest.raises(Tier.DoesNotExist):
+        issue_key(account_name="nobody", tier_name="gold")
+    assert not Account.objects.filter(name="nobody").exists()
+
+
+def test_the_four_tiers_are_seeded() -> None:
+    names = set(Tier.objects.values_list("name", flat=True))
+    assert names == {"anonymous", "free", "pro", "enterprise"}
+
+
+def test_two_keys_cannot_share_a_digest(issued: IssuedKey) -> None:
+    with pytest.raises(IntegrityError):
+        ApiKey.objects.create(account=issued.key.account, tier=issued.key.tier, digest=issued.key.digest)
