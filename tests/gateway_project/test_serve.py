@@ -7,7 +7,7 @@ import socket
 import pytest
 from django.core.management import CommandError, call_command
 
-from gateway_project import embedded, server
+from gateway_project import embedded
 
 
 def test_a_busy_port_names_the_next_one() -> None:
@@ -22,10 +22,3 @@ def test_ports_out_of_range_are_refused() -> None:
         call_command("serve", port=70_000)
     with pytest.raises(CommandError, match="between 1 and 65535"):
         call_command("up", port=0)
-
-
-def test_an_ipv6_address_may_be_bound() -> None:
-    try:
-        server.bind("::1", 0).close()
-    except server.PortBusy as busy:
-        assert "::1" in str(busy)
