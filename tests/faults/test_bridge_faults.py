@@ -14,7 +14,7 @@ from tests.stack import Stack, event, eventually, fresh_database, numbered, rece
 
 
 def test_killed_in_the_middle_of_5000_messages_every_row_is_there_once(own_stack: Stack, symbol: str) -> None:
-    own_stack.environ["BRIDGE_BATCH_SIZE"] = "50"
+    own_stack.environ["BRIDGE_BATCH_SIZE"] = "20"
     own_stack.publish(*numbered(symbol, 5_000))
     bridge = own_stack.start_bridge_at_once()
     eventually(lambda: own_stack.count_rows(symbol) > 500)
