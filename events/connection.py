@@ -35,7 +35,7 @@ class Connection:
     jetstream: JetStreamContext
     closed: asyncio.Event
 
-    async def drain(self, timeout_s: float = 5.0) -> None:
+    async def drain(self, timeout_s: float = 2.0) -> None:
         """Flush what is buffered and close; closes hard where draining is impossible."""
         try:
             await asyncio.wait_for(self.client.drain(), timeout_s)
@@ -78,6 +78,8 @@ async def connect(url: str, *, name: str) -> Connection:
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.25,
                 flush_timeout=2,
+                # A half-open connection is noticed within about ten seconds.
+                ping_interval=5,
                 error_cb=on_error,
                 disconnected_cb=on_disconnected,
                 reconnected_cb=on_reconnected,

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -28,14 +29,26 @@ logger = logging.getLogger(__name__)
 
 _EXPIRES_S = 20.0
 _HEARTBEAT_S = 1.0
+_MOST_BYTES = 64 << 20
 _SILENCE_S = 2.5 * _HEARTBEAT_S
 
 
-class PullConsumer:
-    """A durable pull consumer on `stream`; several processes may share one `durable` name.
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A message and its place: the life of the stream it came from, and its sequence there."""
 
-    `epoch` is the life of the stream that the messages of `next_batch` come from.
-    """
+    message: Msg
+    epoch: str
+    seq: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What tells this message from every other, also after the stream was made anew."""
+        return self.epoch, self.seq
+
+
+class PullConsumer:
+    """A durable pull consumer on `stream`; several processes may share one `durable` name."""
 
     def __init__(
         self,
@@ -61,15 +74,19 @@ class PullConsumer:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream.name}.{durable}"
         self._inbox = ""
         self._subscription: Any = None
-        self._waiting: deque[Msg] = deque()
+        self._waiting: deque[Pulled] = deque()
         self._arrived = asyncio.Event()
         self._open = 0
         self._lost = True
         self._stopped = False
         self._heard_at = 0.0
-        self.epoch = ""
+        self._epoch = ""
 
-    async def next_batch(self, *, most: int, linger_s: float) -> list[Msg]:
+    def is_alive(self, pulled: Pulled) -> bool:
+        """False for a message of an earlier life of the stream: its sequence names another one now."""
+        return pulled.epoch == self._epoch
+
+    async def next_batch(self, *, most: int, linger_s: float) -> list[Pulled]:
         """Wait for a message, then up to `linger_s` for more; at least one, at most `most`.
 
         Survives a server that goes away, also one that comes back without the stream. After `stop` it
@@ -116,9 +133,9 @@ class PullConsumer:
 
     async def _start_over(self) -> None:
         attempt = 0
-        while True:
+        while not self._stopped:
             try:
-                self.epoch = await ensure_stream(self._connection.jetstream, self._stream)
+                self._epoch = await ensure_stream(self._connection.jetstream, self._stream)
                 await self._connection.jetstream.add_consumer(self._stream.name, self._config)
                 break
             except (TimeoutError, nats.errors.Error, JetStreamError) as error:
@@ -126,6 +143,8 @@ class PullConsumer:
                 if attempt == 1:
                     logger.warning("stream %s is not ready: %s", self._stream.name, error)
                 await asyncio.sleep(backoff.delay_s(attempt, most_s=1.0))
+        if self._stopped:
+            return
         # A new inbox leaves answers to the old requests behind, so that credit is not counted twice.
         await self._unsubscribe()
         self._inbox = self._connection.client.new_inbox()
@@ -138,6 +157,7 @@ class PullConsumer:
             "batch": count,
             "expires": int(_EXPIRES_S * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_S * 1e9),
+            "max_bytes": _MOST_BYTES,
         }
         self._open += count
         self._heard_at = time.monotonic()
@@ -145,10 +165,11 @@ class PullConsumer:
 
     async def _on_message(self, msg: Msg) -> None:
         self._heard_at = time.monotonic()
-        status = (msg.headers or {}).get("Status") if not msg.data else None
+        # Only what the stream holds can be acknowledged; the server's own words about the request cannot.
+        status = None if msg.reply else (msg.headers or {}).get("Status")
         if status is None:
             self._open = max(0, self._open - 1)
-            self._waiting.append(msg)
+            self._waiting.append(Pulled(msg, self._epoch, msg.metadata.sequence.stream))
             self._arrived.set()
         elif status != "100":
             self._on_request_ended(status, msg.headers or {})
@@ -158,7 +179,7 @@ class PullConsumer:
         unused = headers.get("Nats-Pending-Messages", "")
         self._open = max(0, self._open - int(unused)) if unused.isdigit() else 0
         description = headers.get("Description", "")
-        if status == "503" or (status == "409" and "Exceeded" not in description):
+        if status == "503" or (status == "409" and "Exceed" not in description):
             logger.info("pull request on %s ended: %s %s", self._stream.name, status, description)
             self._lost = True
         self._arrived.set()

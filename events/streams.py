@@ -7,6 +7,8 @@ from dataclasses import dataclass
 MSG_ID_HEADER = "Nats-Msg-Id"
 REQUEST_ID_HEADER = "X-Request-ID"
 DEAD_LETTER_REASON_HEADER = "X-Dead-Letter-Reason"
+DEAD_LETTER_BYTES_HEADER = "X-Dead-Letter-Bytes"
+DEAD_LETTER_SHA256_HEADER = "X-Dead-Letter-SHA256"
 
 PREDICTION_UPDATED = "event.prediction.updated"
 DEAD_LETTER_PREFIX = "dlq."

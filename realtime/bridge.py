@@ -4,7 +4,7 @@ The rules it keeps:
 1. A message is acknowledged only when it is in the record, in Redis, and told to every hub. What dies
    before that is delivered again, and every step may be repeated.
 2. Two stages run side by side: recording and telling. With Redis away the record goes on filling, up to
-   `MAX_UNTOLD` messages; then pulling stops and JetStream keeps the rest.
+   `MAX_UNTOLD` messages or `MAX_UNTOLD_BYTES`; then pulling stops and JetStream keeps the rest.
 3. Order per symbol is the order of the stream: both stages handle one batch at a time.
 4. A message that does not fit goes to the dead letters with the reason and never stops the flow.
 5. While a stage waits for its store, the messages it holds are kept alive at the server.
@@ -27,12 +27,13 @@ from channels.layers import get_channel_layer
 from django.db import Error as DatabaseFailure
 from django.db import connection as database
 from nats.aio.msg import Msg
+from nats.js.errors import Error as JetStreamError
 from redis.exceptions import RedisError
 
-from events import prediction_updated, publishing, streams
+from events import dead_letters, prediction_updated, streams
 from events.connection import Connection, ensure_stream
 from events.prediction_updated import PayloadRefused
-from events.pulling import PullConsumer
+from events.pulling import PullConsumer, Pulled
 from observability import backoff
 from observability.outages import Outage
 from predictions import documents, ingest
@@ -44,7 +45,9 @@ logger = logging.getLogger(__name__)
 
 DURABLE = "gateway-bridge"
 MAX_UNTOLD = 10_000
-_STOP_TIMEOUT_S = 10.0
+MAX_UNTOLD_BYTES = 128 << 20
+_STOP_TIMEOUT_S = 8.0
+_STUCK_AFTER_S = 2.0
 _BEAT_S = 1.0
 
 T = TypeVar("T")
@@ -55,7 +58,12 @@ class Recorded:
     """A batch on its way from the record to the readers: what is to be told, and what to acknowledge."""
 
     told: list[PredictionDocument]
-    messages: list[Msg]
+    pulled: list[Pulled]
+    size_bytes: int
+
+
+class StoreStuck(Exception):
+    """A store did not even answer the end: the process must go without waiting for its thread."""
 
 
 class Bridge:
@@ -86,22 +94,24 @@ class Bridge:
         self._id = uuid.uuid4().hex
         self._batches_told = 0
         # What was taken and is not acknowledged yet, by its place in the stream.
-        self._held: dict[tuple[str, int], Msg] = {}
+        self._held: dict[tuple[str, int], Pulled] = {}
         self._database_outage = Outage("the database")
         self._layer_outage = Outage("Redis (channel layer)")
-        self._untold: asyncio.Queue[Recorded] = asyncio.Queue(max(1, MAX_UNTOLD // batch_size))
+        self._untold: asyncio.Queue[Recorded] = asyncio.Queue()
+        self._untold_messages = 0
+        self._untold_bytes = 0
+        self._room = asyncio.Event()
         # One thread a stage: Django's connection and the order of batches both want a single owner.
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._telling = ThreadPoolExecutor(1, thread_name_prefix="newest")
         self._layer = get_channel_layer()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Bridge until `stop` is set, then finish what was taken (10 s at most).
+        """Bridge until `stop` is set, then finish what was taken (8 s at most).
 
         Raises `ConnectionError` when the NATS connection is closed for good, and whatever a stage
         could not expect: the supervisor starts a new process then.
         """
-        await ensure_stream(self._connection.jetstream, streams.DEAD_LETTERS)
         taking = asyncio.create_task(self._take_and_record())
         telling = asyncio.create_task(self._tell_and_acknowledge())
         keeping = asyncio.create_task(self._keep_alive())
@@ -121,9 +131,7 @@ class Bridge:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._in_thread(self._recording, _close_database)
-            self._recording.shutdown()
-            self._telling.shutdown()
+            await self._let_go()
 
     async def _finish(self, taking: asyncio.Task[None]) -> None:
         """Take no more; let what was received be recorded, told and acknowledged."""
@@ -135,46 +143,69 @@ class Bridge:
         except TimeoutError:
             logger.warning("stopped with %d messages untold; they will come again", len(self._held))
 
+    async def _let_go(self) -> None:
+        """Close the database connection and end both threads; raises `StoreStuck` if one is in a call."""
+        for executor, last in ((self._recording, _close_database), (self._telling, _do_nothing)):
+            try:
+                await asyncio.wait_for(_in_thread(executor, last), _STUCK_AFTER_S)
+            except TimeoutError:
+                raise StoreStuck("a store does not answer; leaving without it") from None
+            executor.shutdown(wait=False)
+
     async def _take_and_record(self) -> None:
+        await _until_it_works(
+            None,
+            lambda: ensure_stream(self._connection.jetstream, streams.DEAD_LETTERS),
+            TimeoutError,
+            nats.errors.Error,
+            JetStreamError,
+        )
         while received := await self._consumer.next_batch(most=self._batch_size, linger_s=self._linger_s):
-            taken = {self._place(message): message for message in received}
             # One that comes again while we hold it is neither lost nor new.
-            messages = [taken[place] for place in taken.keys() - self._held.keys()]
-            messages.sort(key=lambda message: message.metadata.sequence.stream)
-            self._held |= taken
-            fitting, kept = await self._decode(messages)
+            new = {one.place: one for one in received if one.place not in self._held}
+            self._held |= new
+            pulled = list(new.values())
+            fitting, kept = await self._decode(pulled)
             told = await self._record(fitting, kept)
-            await self._untold.put(Recorded(told, messages))
+            size_bytes = sum(len(one.message.data) for one in pulled)
+            for one in pulled:
+                one.message.data = b""
+            await self._hand_over(Recorded(told, pulled, size_bytes))
 
-    def _place(self, message: Msg) -> tuple[str, int]:
-        return self._consumer.epoch, message.metadata.sequence.stream
+    async def _hand_over(self, batch: Recorded) -> None:
+        """Queue `batch` for telling, and wait while there is too much of it."""
+        self._untold_messages += len(batch.pulled)
+        self._untold_bytes += batch.size_bytes
+        self._untold.put_nowait(batch)
+        while self._untold_messages >= MAX_UNTOLD or self._untold_bytes >= MAX_UNTOLD_BYTES:
+            self._room.clear()
+            await self._room.wait()
 
-    async def _decode(self, messages: Sequence[Msg]) -> tuple[list[PredictionDocument], list[Msg]]:
+    async def _decode(self, pulled: Sequence[Pulled]) -> tuple[list[PredictionDocument], list[Pulled]]:
         """The documents of the messages that fit, with those messages; the others are dead letters."""
         fitting: list[PredictionDocument] = []
-        kept: list[Msg] = []
-        for message in messages:
+        kept: list[Pulled] = []
+        for one in pulled:
             try:
-                event = prediction_updated.decode(message.data, symbol_pattern=self._symbol_pattern)
+                event = prediction_updated.decode(one.message.data, symbol_pattern=self._symbol_pattern)
             except PayloadRefused as refused:
-                await self._bury(message, str(refused))
+                await dead_letters.bury(self._connection, one, str(refused))
                 continue
-            seq = message.metadata.sequence.stream
-            fitting.append(documents.from_event(event, seq=seq, epoch=self._consumer.epoch))
-            kept.append(message)
+            fitting.append(documents.from_event(event, seq=one.seq, epoch=one.epoch))
+            kept.append(one)
         return fitting, kept
 
     async def _record(
-        self, offered: list[PredictionDocument], messages: list[Msg]
+        self, offered: list[PredictionDocument], pulled: list[Pulled]
     ) -> list[PredictionDocument]:
         """Record the batch; returns what is to be told: everything but repetitions and refusals."""
         recorded = await _until_it_works(
             self._database_outage,
-            lambda: self._in_thread(self._recording, _record_batch, offered),
+            lambda: _in_thread(self._recording, _record_batch, offered),
             DatabaseFailure,
         )
         for index, reason in recorded.refused.items():
-            await self._bury(messages[index], reason)
+            await dead_letters.bury(self._connection, pulled[index], reason)
         return [document for document, own in zip(offered, recorded.own, strict=True) if own]
 
     async def _tell_and_acknowledge(self) -> None:
@@ -182,15 +213,19 @@ class Bridge:
             batch = await self._untold.get()
             if batch.told:
                 await self._tell(batch.told)
-            for message in batch.messages:
-                self._held.pop(self._place(message), None)
-                await _acknowledge(message)
+            for one in batch.pulled:
+                del self._held[one.place]
+                if self._consumer.is_alive(one):
+                    await _acknowledge(one.message)
+            self._untold_messages -= len(batch.pulled)
+            self._untold_bytes -= batch.size_bytes
+            self._room.set()
             self._untold.task_done()
 
     async def _tell(self, told: list[PredictionDocument]) -> None:
         await _until_it_works(
             None,  # the store logs its own outages
-            lambda: self._in_thread(self._telling, ingest.publish_newest, told),
+            lambda: _in_thread(self._telling, ingest.publish_newest, told),
             NewestUnavailable,
         )
         message = batches.encode(self._id, self._batches_told + 1, told)
@@ -213,34 +248,16 @@ class Bridge:
         """Tell the server every third of the ack wait that held messages are being worked on."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
-            for place, message in list(self._held.items()):
-                if place in self._held and self._connection.client.is_connected:
+            for place, one in list(self._held.items()):
+                if place not in self._held or not self._consumer.is_alive(one):
+                    continue
+                if self._connection.client.is_connected:
                     with contextlib.suppress(nats.errors.Error):  # reconnecting: tried again soon
-                        await message.in_progress()
+                        await one.message.in_progress()
 
-    async def _bury(self, message: Msg, reason: str) -> None:
-        """Move `message` to the dead letters; whoever moves it twice leaves one copy there."""
-        metadata = message.metadata
-        headers = {
-            key: value for key, value in (message.headers or {}).items() if key != streams.MSG_ID_HEADER
-        }
-        headers[streams.DEAD_LETTER_REASON_HEADER] = _one_line(reason)
-        await publishing.publish_once(
-            self._connection.jetstream,
-            streams.dead_letter_subject(message.subject),
-            message.data,
-            msg_id=f"{metadata.stream}-{self._consumer.epoch}-{metadata.sequence.stream}",
-            headers=headers,
-        )
-        logger.warning(
-            "dead letter: %s message %d: %s",
-            message.subject,
-            metadata.sequence.stream,
-            _one_line(reason),
-        )
 
-    async def _in_thread(self, executor: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
+async def _in_thread(executor: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
 
 
 async def _until_it_works(
@@ -276,14 +293,13 @@ def _close_database() -> None:
     database.close()
 
 
+def _do_nothing() -> None:
+    """Comes back when the thread is free."""
+
+
 async def _acknowledge(message: Msg) -> None:
     try:
         await message.ack()
     except nats.errors.Error as error:
         # Not acknowledged is delivered again, and all that is done by then is ignored then.
         logger.debug("ack failed: %s", error)
-
-
-def _one_line(text: str) -> str:
-    """`text` as a header value: printable ASCII, at most 500 characters."""
-    return text.encode("unicode_escape").decode("ascii")[:500]

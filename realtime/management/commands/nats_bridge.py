@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from events.connection import ServerTooOld, connect
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, StoreStuck
 
 
 class Command(BaseCommand):
@@ -23,6 +25,11 @@ class Command(BaseCommand):
             asyncio.run(self._run())
         except (ServerTooOld, ConnectionError) as error:
             raise CommandError(str(error)) from None
+        except StoreStuck as stuck:
+            self.stderr.write(str(stuck))
+            logging.shutdown()
+            # The interpreter would wait for the thread for ever; what it holds is delivered again.
+            os._exit(1)
 
     async def _run(self) -> None:
         stop = asyncio.Event()
