@@ -18,9 +18,9 @@ def main() -> None:
     from gateway_project import data_folder
     from gateway_project.config import ConfigurationError
 
-    if sys.argv[1:2] == ["up"] and not {"-h", "--help"} & set(sys.argv):
-        data_folder.choose(sys.argv[2:], Path(__file__).resolve().parent)
     try:
+        if sys.argv[1:2] == ["up"]:
+            data_folder.choose(sys.argv[2:], Path(__file__).resolve().parent)
         execute_from_command_line(sys.argv)
     except ConfigurationError as error:
         sys.exit(f"configuration: {error}")

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 from typing import Any, cast
 
+import msgspec
 from a2wsgi import WSGIMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
 
 from django.conf import settings
 
+from gateway_project import bodies
+from gateway_project.problems import CONTENT_TYPE, problem
 from gateway_project.wsgi import application as django_wsgi
 from observability import request_context
 from predictions import newest
@@ -40,18 +43,52 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def _serve_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    headers = [(name, value) for name, value in scope["headers"] if name != _REQUEST_ID]
     offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
     request_id = request_context.accept_or_make(offered.decode("latin-1"))
     request_context.bind(request_id)
-    encoded = request_id.encode("ascii")
+    own_id = (_REQUEST_ID, request_id.encode("ascii"))
 
     async def send_with_id(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (_REQUEST_ID, encoded)]
+            message["headers"] = [*message["headers"], own_id]
         await send(message)
 
-    await django_application({**scope, "headers": [*headers, (_REQUEST_ID, encoded)]}, receive, send_with_id)
+    if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
+        # Touches nothing: it must answer while every thread is busy.
+        await _answer(send_with_id, 200, b"application/json", b'{"status":"alive"}')
+        return
+    # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
+    headers = [(n, v) for n, v in scope["headers"] if n != _REQUEST_ID and b"_" not in n]
+    try:
+        receive = await bodies.receive_whole(scope, receive)
+    except bodies.ClientGone:
+        return
+    except bodies.BodyTooLarge:
+        await _refuse(send_with_id, scope, "PAYLOAD_TOO_LARGE")
+        return
+    except bodies.BodyTooSlow:
+        await _refuse(send_with_id, scope, "REQUEST_TIMEOUT")
+        return
+    await django_application({**scope, "headers": [*headers, own_id]}, receive, send_with_id)
+
+
+async def _refuse(send: Any, scope: dict[str, Any], code: str) -> None:
+    body = problem(code, path=scope["path"])
+    content = msgspec.json.encode(body)
+    await _answer(send, body["status"], CONTENT_TYPE.encode(), content, (b"connection", b"close"))
+
+
+async def _answer(
+    send: Any, status: int, content_type: bytes, body: bytes, *more: tuple[bytes, bytes]
+) -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _live(receive: Any, send: Any) -> None:

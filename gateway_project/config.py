@@ -71,8 +71,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Connections to Postgres each process may hold."""
     worker_threads: WorkerThreads = 16
     """Threads that serve what needs Django, per process."""
-    bridge_batch_size: PositiveInt = 500
+    bridge_batch_size: Annotated[int, msgspec.Meta(ge=1, le=2_000)] = 500
+    """Messages in a batch, at most."""
     bridge_batch_ms: PositiveInt = 20
+    """How long the bridge collects a batch, in milliseconds."""
     bridge_ack_wait_s: PositiveFloat = 10.0
     """After this long without a sign of life the server gives a bridge's messages to another one."""
 
@@ -90,10 +92,7 @@ def load(base_dir: Path, environ: Mapping[str, str]) -> Config:
         if name in environ:
             values[field.name] = _parse_variable(environ[name], field.type)
             sources[field.name] = f"environment variable {name}"
-    chosen = values.get("data_dir", ".data")
-    if not isinstance(chosen, str) or not chosen:
-        raise _wrong("data_dir", chosen, sources, "must be the path of a folder")
-    data_dir = base_dir / chosen
+    data_dir = _data_dir(base_dir, values, sources)
     values["data_dir"] = str(data_dir)
     for name, url in read_endpoints(data_dir).items():
         key = {"database": "database_url", "redis": "redis_url", "nats": "nats_url"}.get(name)
@@ -102,6 +101,22 @@ def load(base_dir: Path, environ: Mapping[str, str]) -> Config:
     values.setdefault("database_url", f"sqlite:///{quote(str(data_dir / 'gateway.sqlite3'))}")
     config = _convert(values, sources)
     return _with_secret(config)
+
+
+def choose_data_dir(base_dir: Path, environ: Mapping[str, str]) -> Path:
+    """The folder that environment and ``gateway.yaml`` name, before anything else is validated."""
+    values, sources = _read_yaml(base_dir, environ)
+    if "DATA_DIR" in environ:
+        values["data_dir"] = environ["DATA_DIR"]
+        sources["data_dir"] = "environment variable DATA_DIR"
+    return _data_dir(base_dir, values, sources)
+
+
+def _data_dir(base_dir: Path, values: dict[str, Any], sources: dict[str, str]) -> Path:
+    chosen = values.get("data_dir", ".data")
+    if not isinstance(chosen, str) or not chosen:
+        raise _wrong("data_dir", chosen, sources, "must be the path of a folder")
+    return base_dir / chosen
 
 
 def given_settings(base_dir: Path, environ: Mapping[str, str]) -> set[str]:

@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from gateway_project.config import ENDPOINTS_FILE, LOCK_FILE, SECRET_KEY_FILE
+from gateway_project.config import (
+    ENDPOINTS_FILE,
+    LOCK_FILE,
+    SECRET_KEY_FILE,
+    ConfigurationError,
+    choose_data_dir,
+)
 
 _KEY_FILE = "demo_key"
 
@@ -31,8 +37,11 @@ def choose(arguments: Sequence[str], base_dir: Path) -> None:
         elif argument.startswith("--data="):
             os.environ["DATA_DIR"] = str(Path(argument.removeprefix("--data=")).absolute())
     if "SECRET_KEY" not in os.environ:
-        folder = base_dir / os.environ.get("DATA_DIR", ".data")
-        read_or_make(folder / SECRET_KEY_FILE, lambda: secrets.token_urlsafe(50))
+        folder = choose_data_dir(base_dir, os.environ)
+        try:
+            read_or_make(folder / SECRET_KEY_FILE, lambda: secrets.token_urlsafe(50))
+        except OSError as error:
+            raise ConfigurationError(f"the data folder {folder} cannot be used: {error}") from None
 
 
 def read_or_make(path: Path, make: Callable[[], str]) -> str:

@@ -10,8 +10,9 @@ from observability.outages import Outage
 
 database_outage = Outage("the database")
 
+# FULL: the bridge acknowledges after the commit, which must survive a power cut by then.
 _SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;"
     "PRAGMA journal_size_limit=67108864;"
 )
 
@@ -47,6 +48,12 @@ def database_settings(url: str, *, pool_size: int) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": 3,
             "application_name": "prediction-gateway",
+            # A server that hangs or a line that is cut must not hold a thread for minutes.
+            "options": "-c statement_timeout=10000",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             **options,
             "pool": {
                 "min_size": 0,

@@ -35,7 +35,7 @@ def nats(folder: Path, port: int) -> EmbeddedServer:
         raise MissingServer(f"nats-server is not installed: {_INSTALL}, or set NATS_URL.")
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "nats.conf"
-    store = json.dumps(str(folder / "jetstream"))
+    store = json.dumps(str(folder / "jetstream"), ensure_ascii=False)
     configuration.write_text(
         f'listen: "{LOOPBACK}:{port}"\n'
         # An acknowledged message must survive a power cut, not only a crash of the process.

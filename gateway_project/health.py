@@ -1,28 +1,19 @@
-"""First slice of the probes: alive, ready to serve, and which version this is."""
+"""First slice of the probes: ready to serve, and which version this is. Liveness is answered at the rim."""
 
 from __future__ import annotations
 
 from django.db import Error as DatabaseFailure
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from gateway_project import __version__
-from gateway_project.problems import CONTENT_TYPE, problem
+from gateway_project.problems import CONTENT_TYPE, problem, read_only
 
 
-@require_safe
+@read_only
 @never_cache
-def live(request: HttpRequest) -> HttpResponseBase:
-    """200 while the process serves requests; touches nothing else."""
-    return JsonResponse({"status": "alive"})
-
-
-@require_safe
-@never_cache
-def ready(request: HttpRequest) -> HttpResponseBase:
+def ready(request: HttpRequest) -> HttpResponse:
     """200 when the record can be read (Redis down only makes reads slower), else 503."""
     try:
         with connection.cursor() as cursor:
@@ -37,7 +28,7 @@ def ready(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"status": "ready"})
 
 
-@require_safe
-def version(request: HttpRequest) -> HttpResponseBase:
+@read_only
+def version(request: HttpRequest) -> HttpResponse:
     """Name and version of this gateway."""
     return JsonResponse({"name": "prediction-gateway", "version": __version__})

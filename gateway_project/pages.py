@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from gateway_project import __version__
 from gateway_project.problem_types import PROBLEM_TYPES
+from gateway_project.problems import read_only
 
 
-@require_safe
+@read_only
 def start(request: HttpRequest) -> HttpResponse:
     """The first calls, ready to copy, and every error code."""
     context = {
@@ -22,7 +22,7 @@ def start(request: HttpRequest) -> HttpResponse:
     return render(request, "start.html", context)
 
 
-@require_safe
+@read_only
 def error(request: HttpRequest, code: str) -> HttpResponse:
     """The page that a problem's ``type`` links to."""
     kind = PROBLEM_TYPES.get(code)

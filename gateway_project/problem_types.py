@@ -51,7 +51,8 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         "Not acceptable",
         "Answers are application/json: accept that, or send no Accept header.",
     ),
-    "PAYLOAD_TOO_LARGE": ProblemType(413, "Body too large", "Send a smaller body."),
+    "REQUEST_TIMEOUT": ProblemType(408, "Body too slow", "Send the whole body within 10 seconds."),
+    "PAYLOAD_TOO_LARGE": ProblemType(413, "Body too large", "Send a body of at most 1 MiB."),
     "UNSUPPORTED_MEDIA_TYPE": ProblemType(
         415, "Unsupported media type", "Send the body as application/json."
     ),

@@ -5,8 +5,9 @@ What went wrong inside is logged, never shown: no trace, no SQL.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -173,3 +175,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """An exception that nobody caught; Django has logged it with its trace."""
     return _respond(request, "INTERNAL_ERROR")
+
+
+View = Callable[..., HttpResponse]
+
+
+def read_only(view: View) -> View:
+    """A plain view for GET and HEAD; every other method gets the 405 that says so."""
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
+        response = _respond(request, "METHOD_NOT_ALLOWED")
+        response["Allow"] = "GET, HEAD"
+        return response
+
+    # Nothing is changed by these views, so a foreign form can do no harm: 405 rather than 403.
+    return csrf_exempt(checked)

@@ -6,11 +6,23 @@ import signal
 import socket
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime import protocol
 
 BACKLOG = 2048
 GRACE_S = 10
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, but a peer that answers no ping is cut off.
+
+    uvicorn closes in good order, which waits for ever for a peer that does not read.
+    """
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
 
 
 class PortBusy(Exception):
@@ -41,7 +53,7 @@ def serve(sock: socket.socket) -> None:
         loop="uvloop",
         http="httptools",
         lifespan="on",
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         # Deflate costs 37 KB a socket and a seventh of a burst's CPU; updates are small.
         ws_per_message_deflate=False,
         # Above our own limit, so that a message that is too big gets its error frame first.

@@ -12,7 +12,6 @@ urlpatterns = [
     path("api/v1/", _api),
     path("", pages.start, name="start"),
     path("errors/<str:code>", pages.error, name="error-page"),
-    path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("version", health.version, name="version"),
     path("admin/", admin.site.urls),

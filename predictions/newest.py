@@ -35,8 +35,8 @@ local function order(text)
   return string.sub(value.timestamp, 1, 19) .. string.sub(fraction .. '000000000', 1, 9),
          tonumber(value.seq) or 0
 end
-local current = redis.call('GET', KEYS[1])
-if current then
+local current = redis.pcall('GET', KEYS[1])
+if type(current) == 'string' then
   local old_time, old_seq = order(current)
   local new_time, new_seq = order(ARGV[1])
   if old_time and (old_time > new_time or (old_time == new_time and old_seq > new_seq)) then

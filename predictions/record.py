@@ -29,6 +29,8 @@ _COLUMNS = [
     "seq",
     "epoch",
 ]
+# SQLite takes expressions up to a depth of 1,000, and each key adds to it.
+_MOST_KEYS = 250
 _TABLE = Prediction._meta.db_table
 _INSERT = f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES"
 _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
@@ -53,8 +55,8 @@ def append(documents: Sequence[PredictionDocument]) -> list[bool]:
         cursor.execute(statement, values)
         stored = set(cursor.fetchall())
     again = [d for d in documents if (d.epoch, d.seq) not in stored]
-    if again:
-        keys = [(d.symbol, d.timestamp, d.model_version) for d in again]
+    for start in range(0, len(again), _MOST_KEYS):
+        keys = [(d.symbol, d.timestamp, d.model_version) for d in again[start : start + _MOST_KEYS]]
         stored |= set(Prediction.objects.filter(pk__in=keys).values_list("epoch", "seq"))
     return [(d.epoch, d.seq) in stored for d in documents]
 

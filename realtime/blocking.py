@@ -13,13 +13,19 @@ from django.db import close_old_connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TIMEOUT_S = 5.0
+
 _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sockets")
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function` in the pool and give its database connection back afterwards."""
+    """Call `function` in the pool and give its database connection back afterwards.
+
+    Raises `TimeoutError` after `TIMEOUT_S`: a store that hangs must not hold up the socket.
+    """
     call = functools.partial(function, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_pool, _with_connection_returned, call)
+    loop = asyncio.get_running_loop()
+    return await asyncio.wait_for(loop.run_in_executor(_pool, _with_connection_returned, call), TIMEOUT_S)
 
 
 def _with_connection_returned(call: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
@@ -89,8 +89,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         except CredentialRefused as refused:
             await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
             return
-        except DatabaseFailure:
-            logger.exception("could not look a key up")
+        except (DatabaseFailure, TimeoutError) as error:
+            logger.error("could not look a key up: %s", type(error).__name__)
             await self._refuse("STORE_UNAVAILABLE", "Keys cannot be checked right now.", Close.RESTART)
             return
         if REQUIRED_SCOPE not in caller.scopes:
@@ -137,7 +137,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             return
         try:
             await self._hub.send_snapshots(self._connection, accepted)
-        except NoStoreReachable:
+        except (NoStoreReachable, TimeoutError):
             self._connection.tell(
                 protocol.error(
                     "SNAPSHOT_UNAVAILABLE",
@@ -183,6 +183,6 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             return True
         host = headers.get(b"host", b"").decode("latin-1")
         # A host name that is not ours would make any page its own origin (DNS rebinding).
-        return urlsplit(origin).netloc == host and validate_host(
+        return origin.partition("://")[2] == host and validate_host(
             split_domain_port(host)[0], settings.ALLOWED_HOSTS
         )

@@ -40,6 +40,7 @@ class Hub:
         self._heard: dict[str, int] = {}
         self._receiving: asyncio.Task[None] | None = None
         self._healing: asyncio.Task[None] | None = None
+        self._has_hole = False
         self.joined = asyncio.Event()
 
     def start(self) -> None:
@@ -123,8 +124,15 @@ class Hub:
         return last is None or batch.follows > last
 
     def _start_healing(self) -> None:
-        if self._subscribers and (self._healing is None or self._healing.done()):
-            self._healing = asyncio.get_running_loop().create_task(self._heal())
+        """Heal in the background; a hole that is noticed meanwhile is healed after it."""
+        self._has_hole = bool(self._subscribers)
+        if self._has_hole and (self._healing is None or self._healing.done()):
+            self._healing = asyncio.get_running_loop().create_task(self._heal_until_whole())
+
+    async def _heal_until_whole(self) -> None:
+        while self._has_hole:
+            self._has_hole = False
+            await self._heal()
 
     async def _heal(self) -> None:
         """After a lost batch: tell the newest value of every symbol that has moved on meanwhile."""
@@ -136,7 +144,7 @@ class Hub:
                 try:
                     found = await blocking.run(reads.newest_predictions, symbols[start : start + MAX_SYMBOLS])
                     break
-                except reads.NoStoreReachable:
+                except (reads.NoStoreReachable, TimeoutError):
                     attempt += 1
                     await asyncio.sleep(backoff.delay_s(attempt))
             for document in found.values():
@@ -158,9 +166,8 @@ class Hub:
         layer = get_channel_layer()
         channel = await self._join(layer)
         while True:
-            message = await layer.receive(channel)
             try:
-                self.deliver(batches.decode(message))
+                self.deliver(batches.decode(await layer.receive(channel)))
             except Exception:
                 # One message must not end the live flow of every socket in this process.
                 logger.exception("ignoring a message on the channel layer")

@@ -21,8 +21,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from accounts.actions import issue_key
+from accounts.credentials import CredentialRefused, authenticate
 from gateway_project import config as gateway_config
 from gateway_project import data_folder, embedded, server
 from gateway_project.embedded import EmbeddedServer
@@ -182,12 +184,18 @@ def _prepare_database(folder: Path) -> tuple[str | None, str]:
     if not users.filter(username=ADMIN).exists():
         password = secrets.token_urlsafe(12)
         users.create_superuser(ADMIN, password=password)
-    key = data_folder.read_or_make(data_folder.demo_key_file(folder), _make_demo_key)
-    return password, key
+    return password, _demo_key(data_folder.demo_key_file(folder))
 
 
-def _make_demo_key() -> str:
-    return issue_key(account_name="demo", tier_name="enterprise", key_name="manage.py up").secret
+def _demo_key(path: Path) -> str:
+    """The key in the file `path`, or a new one where it does not work in this database."""
+    try:
+        key = path.read_text().strip()
+        authenticate(key, now=timezone.now())
+    except (OSError, UnicodeDecodeError, CredentialRefused):
+        key = issue_key(account_name="demo", tier_name="enterprise", key_name="manage.py up").secret
+        data_folder.write_private(path, key)
+    return key
 
 
 def _answers(url: str, key: str) -> bool:

@@ -1,0 +1,77 @@
+"""What the rim keeps from Django: slow and huge bodies, look-alike headers, foreign methods."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from tests.integration.rest import assert_problem
+from tests.integration.test_socket import assert_refused
+from tests.stack import Stack
+
+
+@contextmanager
+def slow_post(stack: Stack) -> Iterator[socket.socket]:
+    """A POST that announces a hundred bytes and sends one."""
+    place = urlsplit(stack.base_url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as opened:
+        opened.sendall(
+            b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nCookie: csrftoken=x\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
+        )
+        yield opened
+
+
+def test_clients_that_send_their_body_slowly_hold_no_thread_and_get_408(stack: Stack) -> None:
+    with ExitStack() as held:
+        slow = [held.enter_context(slow_post(stack)) for _ in range(40)]
+        with ThreadPoolExecutor(4) as readers:
+            answers = list(readers.map(stack.get, ["/health/ready", "/health/live", "/api/nothing"] * 2))
+        assert [answer.status_code for answer in answers] == [200, 200, 404] * 2
+        first = slow[0].recv(4096)
+        assert first.startswith(b"HTTP/1.1 408 ")
+        assert b"REQUEST_TIMEOUT" in first + slow[0].recv(4096)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_413_for_a_body_over_one_mebibyte(stack: Stack, announced: bool) -> None:
+    body = b"x" * (1_100_000)
+    content = body if announced else iter([body[:600_000], body[600_000:]])
+    response = httpx.post(stack.base_url + "/api/predictions", content=content)
+    assert_problem(response, 413, "PAYLOAD_TOO_LARGE")
+
+
+def test_a_body_that_nobody_reads_changes_nothing(stack: Stack) -> None:
+    response = httpx.request("GET", stack.base_url + "/version", content=b"x" * 1000)
+    assert response.json()["name"] == "prediction-gateway"
+
+
+def test_a_header_with_underscores_is_no_credential(stack: Stack) -> None:
+    response = httpx.get(stack.base_url + "/api/predictions?symbols=AAPL", headers={"X_API_Key": "junk"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/version", "/health/ready", "/errors/NOT_FOUND"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_405_for_what_changes_nothing(stack: Stack, path: str, method: str) -> None:
+    response = httpx.request(method, stack.base_url + path)
+    assert_problem(response, 405, "METHOD_NOT_ALLOWED")
+    assert response.headers["allow"] == "GET, HEAD"
+
+
+def test_the_format_parameter_of_drf_is_not_ours(stack: Stack) -> None:
+    assert stack.get("/api/predictions?symbols=AAPL&format=xml").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[", "x", "http://127.0.0.1:99999", ""])
+def test_an_odd_origin_is_refused_on_the_socket(stack: Stack, origin: str) -> None:
+    headers = {"X-API-Key": stack.key, "Origin": origin}
+    with connect(stack.socket_url, additional_headers=headers) as opened:
+        assert_refused(opened, "ORIGIN_REFUSED", 4403)
