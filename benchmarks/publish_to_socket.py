@@ -85,6 +85,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
     parser.add_argument("--count", type=int, default=300)
     options = parser.parse_args()
+    if not (options.data / "endpoints.json").exists():
+        sys.exit(f"no gateway runs in {options.data}: start `make run` in another terminal first")
     sys.stdout.write(asyncio.run(measure(options.data, options.count)) + "\n")
 
 

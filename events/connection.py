@@ -51,9 +51,11 @@ async def connect(url: str, *, name: str) -> Connection:
     server below 2.12, which would silently ignore parts of our consumer configuration.
     """
     closed = asyncio.Event()
-    outage = Outage(f"NATS at {_without_secrets(url)}")
+    outage = Outage(f"NATS at {without_secrets(url)}")
 
     async def on_error(error: Exception) -> None:
+        if client is None:  # the first connection: nats-py tries for ever and tells only here
+            outage.failed(error)
         logger.debug("NATS: %s: %s", type(error).__name__, error)
 
     async def on_disconnected() -> None:
@@ -94,7 +96,7 @@ async def connect(url: str, *, name: str) -> Connection:
     if (version.major, version.minor) < OLDEST_SERVER:
         await client.close()
         raise ServerTooOld(
-            f"NATS server {version} at {_without_secrets(url)} is too old: the gateway needs "
+            f"NATS server {version} at {without_secrets(url)} is too old: the gateway needs "
             f"{OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or newer. Upgrade the server, or unset NATS_URL "
             "and let `manage.py up` start its own."
         )
@@ -134,6 +136,6 @@ async def ensure_stream(jetstream: JetStreamContext, stream: Stream) -> str:
     return format(int(info.created.timestamp() * 1000), "x")
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """`url` without user names and passwords, for logs."""
     return ",".join(part.rpartition("@")[2].rpartition("://")[2] for part in url.split(","))

@@ -38,7 +38,14 @@ async def bury(connection: Connection, pulled: Pulled, reason: str) -> None:
     except (APIError, nats.errors.MaxPayloadError) as error:
         logger.error("message %d cannot become a dead letter: %s", pulled.seq, error)
         return
-    logger.warning("dead letter: %s message %d: %s", message.subject, pulled.seq, _one_line(reason))
+    logger.warning(
+        "dead letter: %s message %d (%s %s): %s",
+        message.subject,
+        pulled.seq,
+        streams.REQUEST_ID_HEADER,
+        _one_line((message.headers or {}).get(streams.REQUEST_ID_HEADER, "-"))[:128],
+        _one_line(reason),
+    )
 
 
 def _kept_headers(headers: dict[str, str]) -> dict[str, str]:

@@ -77,6 +77,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "loggers": {
             "channels_redis.pubsub": {"filters": ["once_per_outage"]},
             "psycopg.pool": {"filters": ["once_per_outage"]},
+            "django.security.DisallowedHost": {"filters": ["once_per_outage"]},
             # Each refused request already answers with a problem body; a line per 4xx tells nothing.
             "django.request": {"level": "ERROR", "filters": ["answered"]},
             # At INFO uvicorn logs socket URLs with their query, where a token may stand.

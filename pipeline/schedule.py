@@ -5,6 +5,7 @@ Knows days, deadlines and payloads; `pipeline.replay` adds the clock and the con
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,8 @@ from datetime import date, datetime, timedelta
 
 from events.prediction_updated import FeatureValue, PredictionUpdated
 from pipeline.model import HORIZON, MODEL_VERSION, Prediction, WalkForward
+
+logger = logging.getLogger(__name__)
 
 CONTRIBUTION_PREFIX = "contribution_"
 
@@ -42,11 +45,13 @@ def order_days(walks: Iterable[WalkForward]) -> list[Day]:
 
 
 def flow(days: Sequence[Day], *, start: date | None = None, loop: bool = False) -> Iterator[Day]:
-    """`days` from the first on or after `start`; with `loop` then all days, again and again."""
+    """`days` from the first on or after `start`; with `loop` again and again from there."""
     first = 0 if start is None else bisect_left(days, start, key=lambda day: day.date)
-    yield from days[first:]
-    while loop and days:
-        yield from days
+    wanted = days[first:]
+    yield from wanted
+    while loop and wanted:
+        logger.info("the replay begins again at %s", wanted[0].date)
+        yield from wanted
 
 
 def event_of(prediction: Prediction, timestamp: datetime) -> PredictionUpdated:

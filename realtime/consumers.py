@@ -82,7 +82,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         else:
             await self._authenticate(credential)
 
-    async def _authenticate(self, credential: str) -> None:
+    async def _authenticate(self, credential: str, id_: str | None = None) -> None:
         self._stop_auth_timer()
         try:
             caller = await blocking.run(credentials.authenticate, credential, now=timezone.now())
@@ -97,7 +97,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             await self._refuse("SCOPE_MISSING", f"The key lacks the scope {REQUIRED_SCOPE}.", Close.FORBIDDEN)
             return
         self._caller = caller
-        self._connection.tell(protocol.welcome(self._connection.id))
+        self._connection.tell(protocol.welcome(self._connection.id, id_))
 
     async def _take(self, frame: str | bytes) -> None:
         try:
@@ -123,7 +123,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                 protocol.error("ALREADY_AUTHENTICATED", "This connection has a key.", request.id)
             )
             return
-        await self._authenticate(request.api_key)
+        await self._authenticate(request.api_key, request.id)
 
     async def _on_subscribe(self, request: protocol.Subscribe) -> None:
         accepted, rejected = protocol.sort_symbols(
@@ -153,7 +153,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         elif self._caller is None or self._bad_frames > _MOST_BAD_FRAMES:
             await self._refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
         else:
-            self._connection.tell(protocol.error(bad.code, bad.detail))
+            self._connection.tell(protocol.error(bad.code, bad.detail, bad.id))
 
     async def _refuse(self, code: str, detail: str, close: Close) -> None:
         """Say why, then close: a client library shows its user the frame, not the handshake."""

@@ -64,19 +64,27 @@ class Ping(msgspec.Struct, tag_field="action", tag="ping", frozen=True):
     id: Id | None = None
 
 
+class _AnyRequest(msgspec.Struct, frozen=True):
+    """What every request may have."""
+
+    id: Id | None = None
+
+
 Request = Auth | Subscribe | Unsubscribe | Ping
 
 
 class BadFrame(Exception):
     """The frame is no request; `code` is the stable error code for the client."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, id_: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.id = id_
 
 
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_id_decoder = msgspec.json.Decoder(_AnyRequest)
 _encoder = msgspec.json.Encoder()
 
 
@@ -91,13 +99,21 @@ def decode(frame: str | bytes) -> Request:
     try:
         return _decoder.decode(frame)
     except msgspec.ValidationError as error:
-        raise BadFrame("INVALID_MESSAGE", str(error)[:200]) from None
+        raise BadFrame("INVALID_MESSAGE", str(error)[:200], _find_id(frame)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadFrame("INVALID_JSON", "a message must be one JSON object") from None
 
 
-def welcome(connection_id: str) -> str:
-    """The first frame of an accepted connection."""
+def _find_id(frame: bytes) -> str | None:
+    """The id of a request that is wrong otherwise."""
+    try:
+        return _id_decoder.decode(frame).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def welcome(connection_id: str, id_: str | None = None) -> str:
+    """The first frame of an accepted connection; with the id of the auth frame, if there was one."""
     return _encode(
         {
             "type": "welcome",
@@ -109,6 +125,7 @@ def welcome(connection_id: str) -> str:
                 "buffered_updates": MAX_OUTBOX,
             },
             "heartbeat_s": HEARTBEAT_S,
+            **_id(id_),
         }
     )
 

@@ -140,7 +140,7 @@ def _check_greeting(up: Up, url: str) -> str:
     assert answers[0]["model_version"].startswith("replay-")
     assert {"AAPL", "IBM", "MSFT"} == {*answers[1]["predictions"], *answers[1]["missing"]}
     assert answers[2]["data"][0]["symbol"] == "AAPL"
-    assert f"npx wscat -c 'ws://{url.removeprefix('http://')}/ws/predictions'" in up.printed
+    assert f"npx --yes wscat -c 'ws://{url.removeprefix('http://')}/ws/predictions'" in up.printed
 
     password = re.search(r"user admin, password (\S+)", up.printed)
     assert password

@@ -76,7 +76,7 @@ def test_the_first_line_says_that_it_is_a_replay(monkeypatch: pytest.MonkeyPatch
     assert received == [("nats://example:4222", 20.0)]
     assert out.getvalue().splitlines() == [
         "REPLAY of real daily bars from 2013-02-25 to 2013-03-01 (no live market data): "
-        "FB, MSFT at 20 days per second",
+        "FB, MSFT at 20 trading days a second",
         "replay ended after 5 days",
     ]
 

@@ -21,10 +21,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.actions import issue_key
 from accounts.credentials import CredentialRefused, authenticate
+from events.connection import without_secrets
 from gateway_project import config as gateway_config
 from gateway_project import data_folder, embedded, server
 from gateway_project.embedded import EmbeddedServer
@@ -32,7 +34,7 @@ from gateway_project.supervisor import Supervisor
 
 ADMIN = "admin"
 _FIRST_SYMBOL = "AAPL"
-_READY_TIMEOUT_S = 60.0
+_READY_TIMEOUT_S = 30.0
 
 
 class Command(BaseCommand):
@@ -92,7 +94,11 @@ class Command(BaseCommand):
         endpoints = await self._start_servers(supervisor, folder)
         endpoints["http"] = f"http://{embedded.LOOPBACK}:{port}"
         self._say("preparing the database …")
-        password, key = await asyncio.to_thread(_prepare_database, folder)
+        try:
+            password, key = await asyncio.to_thread(_prepare_database, folder)
+        except OperationalError as error:
+            place = without_secrets(endpoints["database"])
+            raise CommandError(f"the database at {place} (DATABASE_URL) cannot be used: {error}") from None
         data_folder.write_endpoints(folder, endpoints)
         environ = {
             **os.environ,
@@ -105,10 +111,15 @@ class Command(BaseCommand):
         await supervisor.start("web", [*manage, "serve", "--port", str(port)], environ)
         await supervisor.start("bridge", [*manage, "nats_bridge"], environ)
         if feed:
-            replay = ["replay_market", "--loop", "--start", "2012-12-13", "--speed", "1"]
+            replay = ["replay_market", "--loop", "--start", "2010-01-04", "--speed", "1"]
             await supervisor.start("replay", [*manage, *replay], environ)
-        await self._wait_until_ready(endpoints["http"], key, feed=feed)
+        ready = await self._wait_until_ready(endpoints["http"], key, feed=feed)
         self._greet(endpoints["http"], key, password, feed=feed)
+        if not ready:
+            self._say(
+                f"WARNING: no prediction has come through in {_READY_TIMEOUT_S:.0f} s. Does NATS answer at "
+                f"{without_secrets(endpoints['nats'])}, and Redis at {without_secrets(endpoints['redis'])}?"
+            )
 
     async def _start_servers(self, supervisor: Supervisor, folder: Path) -> dict[str, str]:
         """Start the embedded servers that no URL replaces; returns the URLs of all three."""
@@ -132,15 +143,15 @@ class Command(BaseCommand):
                 raise CommandError(f"{one.name} does not start; see its log in {folder / one.name}")
         return endpoints
 
-    async def _wait_until_ready(self, url: str, key: str, *, feed: bool) -> None:
+    async def _wait_until_ready(self, url: str, key: str, *, feed: bool) -> bool:
         """Wait until a first prediction can be read, so that the lines printed next work at once."""
         path = f"/api/prediction/{_FIRST_SYMBOL}" if feed else "/health/ready"
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while not await asyncio.to_thread(_answers, url + path, key):
             if time.monotonic() > deadline:
-                self._say(f"no answer from {url + path} yet; the messages above may say why")
-                return
+                return False
             await asyncio.sleep(0.1)
+        return True
 
     def _greet(self, url: str, key: str, password: str | None, *, feed: bool) -> None:
         socket_url = url.replace("http://", "ws://")
@@ -162,7 +173,7 @@ Prediction Gateway is running at {url}   [{replayed}]
   curl -s -H 'X-API-Key: {key}' '{url}/api/predictions?symbols=AAPL,MSFT,IBM'
   curl -s -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL/history?limit=5'
 
-  npx wscat -c '{socket_url}/ws/predictions' -H 'X-API-Key: {key}' -w 30 -x '{subscribe}'
+  npx --yes wscat -c '{socket_url}/ws/predictions' -H 'X-API-Key: {key}' -w 30 -x '{subscribe}'
 
   admin   {url}/admin/   {told}
 

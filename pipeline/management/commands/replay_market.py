@@ -129,7 +129,7 @@ def describe(walks: list[WalkForward], first: date, last: date, speed: float) ->
     symbols = ", ".join(walk.series.symbol for walk in walks if len(walk))
     return (
         f"REPLAY of real daily bars from {first} to {last} (no live market data): "
-        f"{symbols} at {speed:g} days per second"
+        f"{symbols} at {speed:g} trading days a second"
     )
 
 
