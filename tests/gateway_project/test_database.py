@@ -103,7 +103,7 @@ def test_sqlite_takes_the_settings_writes_ahead_and_waits_for_its_turn(tmp_path:
         opened.close()
     assert found == {
         "journal_mode": "wal",
-        "synchronous": 1,
+        "synchronous": 2,
         "busy_timeout": 20_000,
         "journal_size_limit": 64 << 20,
     }
