@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _EXPIRES_S = 20.0
 _HEARTBEAT_S = 1.0
 _MOST_BYTES = 64 << 20
+_GONE = ("Deleted", "Shutdown", "Leadership")
 _SILENCE_S = 2.5 * _HEARTBEAT_S
 
 
@@ -175,11 +176,14 @@ class PullConsumer:
             self._on_request_ended(status, msg.headers or {})
 
     def _on_request_ended(self, status: str, headers: dict[str, str]) -> None:
-        """408 and 409 tell how much credit went unused; what says that the consumer is gone starts over."""
+        """Give the unused credit back; start over where the words say that the consumer is gone."""
         unused = headers.get("Nats-Pending-Messages", "")
-        self._open = max(0, self._open - int(unused)) if unused.isdigit() else 0
         description = headers.get("Description", "")
-        if status == "503" or (status == "409" and "Exceed" not in description):
+        if unused.isdigit():
+            self._open = max(0, self._open - int(unused))
+        elif description != "Batch Completed":
+            self._open = 0
+        if status == "503" or any(word in description for word in _GONE):
             logger.info("pull request on %s ended: %s %s", self._stream.name, status, description)
             self._lost = True
         self._arrived.set()

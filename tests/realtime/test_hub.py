@@ -113,6 +113,34 @@ async def test_healing_tells_the_gap_and_the_newest_only_to_those_behind() -> No
     assert current.seqs == [9]
 
 
+async def test_a_hole_that_is_noticed_while_healing_is_healed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = Hub()
+    Peer(hub, "AAPL")
+    reading, read_on, rounds = asyncio.Event(), asyncio.Event(), []
+
+    async def heal(self: Hub) -> None:
+        rounds.append(dict(self._heard))
+        reading.set()
+        await read_on.wait()
+
+    monkeypatch.setattr(Hub, "_heal", heal)
+    hub.deliver(Batch("a", 1, []))
+    await reading.wait()
+    hub.deliver(Batch("a", 5, [update(5)]))
+    read_on.set()
+    assert hub._healing is not None
+    await asyncio.wait_for(hub._healing, 5)
+    assert rounds == [{"a": 1}, {"a": 5}]
+
+
+async def test_nothing_is_healed_without_subscribers() -> None:
+    hub = Hub()
+    hub.deliver(Batch("a", 7, [update(1)]))
+    assert hub._healing is None
+
+
 @pytest.mark.parametrize(
     "message",
     [
