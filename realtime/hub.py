@@ -27,6 +27,7 @@ from realtime.connection import Connection
 logger = logging.getLogger(__name__)
 
 _MOST_BRIDGES = 64
+_SETTLE_S = 0.25
 
 
 class Hub:
@@ -138,17 +139,25 @@ class Hub:
         """After a lost batch: tell the newest value of every symbol that has moved on meanwhile."""
         symbols = list(self._subscribers)
         logger.warning("a batch was lost or missed; re-reading %d symbols", len(symbols))
+        found: list[Update] = []
         for start in range(0, len(symbols), MAX_SYMBOLS):
-            attempt = 0
-            while True:
-                try:
-                    found = await blocking.run(reads.newest_predictions, symbols[start : start + MAX_SYMBOLS])
-                    break
-                except (reads.NoStoreReachable, TimeoutError):
-                    attempt += 1
-                    await asyncio.sleep(backoff.delay_s(attempt))
-            for document in found.values():
-                self._tell_healed(batches.update_of(document))
+            found += await self._read_newest(symbols[start : start + MAX_SYMBOLS])
+        # The bridge writes Redis before it tells: what was read may be on its way to us. Telling it now
+        # would skip the updates before it, which are on their way too.
+        await asyncio.sleep(_SETTLE_S)
+        for update in found:
+            self._tell_healed(update)
+
+    async def _read_newest(self, symbols: list[str]) -> list[Update]:
+        attempt = 0
+        while True:
+            try:
+                found = await blocking.run(reads.newest_predictions, symbols)
+            except (reads.NoStoreReachable, TimeoutError):
+                attempt += 1
+                await asyncio.sleep(backoff.delay_s(attempt))
+            else:
+                return [batches.update_of(document) for document in found.values()]
 
     def _tell_healed(self, update: Update) -> None:
         subscribers = self._subscribers.get(update.symbol)

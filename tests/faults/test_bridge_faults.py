@@ -169,3 +169,21 @@ def _count_after_recovery(stack: Stack, symbol: str) -> int:
         return stack.count_rows(symbol)
     except psycopg.OperationalError:
         return -1
+
+
+def test_a_bridge_restarted_under_load_skips_nothing_on_the_socket(own_stack: Stack, symbol: str) -> None:
+    # A bridge never heard before makes the hub re-read; that must not overtake what is on its way.
+    first = own_stack.start_bridge()
+    own_stack.start_web()
+    with own_stack.socket(symbol) as socket:
+        seqs = own_stack.publish(*numbered(symbol, 500))
+        got = [receive(socket)["seq"] for _ in range(500)]
+        first.terminate()
+        assert first.wait(timeout=20) == 0
+        own_stack.start_bridge()
+        seqs += own_stack.publish(*(event(symbol, predicted_price=1.0 + n) for n in range(2_000)))
+        while len(got) < len(seqs):
+            frame = receive(socket)
+            assert frame["type"] == "prediction_update", frame
+            got.append(frame["seq"])
+    assert got == seqs
