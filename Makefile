@@ -31,7 +31,7 @@ run: .venv/.embedded ## the whole gateway with a replay of real data; PORT=8001 
 check: .venv/.dev ## lint, types, direction of imports, migrations
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	$(DEV) .venv/bin/mypy
 	.venv/bin/lint-imports
 	$(DEV) $(PY) manage.py makemigrations --check --dry-run
 
