@@ -169,9 +169,9 @@ Prediction Gateway is running at {url}   [{replayed}]
 
   key     {key}
 
-  curl -s -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL'
-  curl -s -H 'X-API-Key: {key}' '{url}/api/predictions?symbols=AAPL,MSFT,IBM'
-  curl -s -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL/history?limit=5'
+  curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL'
+  curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/predictions?symbols=AAPL,MSFT,IBM'
+  curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL/history?limit=5'
 
   npx --yes wscat -c '{socket_url}/ws/predictions' -H 'X-API-Key: {key}' -w 30 -x '{subscribe}'
 
