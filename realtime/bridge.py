@@ -17,7 +17,7 @@ import contextlib
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -34,8 +34,8 @@ from events import dead_letters, prediction_updated, streams
 from events.connection import Connection, ensure_stream
 from events.prediction_updated import PayloadRefused
 from events.pulling import PullConsumer, Pulled
-from observability import backoff
 from observability.outages import Outage
+from observability.retries import until_it_works
 from predictions import documents, ingest
 from predictions.documents import PredictionDocument
 from predictions.newest import NewestUnavailable
@@ -153,8 +153,7 @@ class Bridge:
             executor.shutdown(wait=False)
 
     async def _take_and_record(self) -> None:
-        await _until_it_works(
-            None,
+        await until_it_works(
             lambda: ensure_stream(self._connection.jetstream, streams.DEAD_LETTERS),
             TimeoutError,
             nats.errors.Error,
@@ -199,10 +198,10 @@ class Bridge:
         self, offered: list[PredictionDocument], pulled: list[Pulled]
     ) -> list[PredictionDocument]:
         """Record the batch; returns what is to be told: everything but repetitions and refusals."""
-        recorded = await _until_it_works(
-            self._database_outage,
+        recorded = await until_it_works(
             lambda: _in_thread(self._recording, _record_batch, offered),
             DatabaseFailure,
+            outage=self._database_outage,
         )
         for index, reason in recorded.refused.items():
             await dead_letters.bury(self._connection, pulled[index], reason)
@@ -223,17 +222,15 @@ class Bridge:
             self._untold.task_done()
 
     async def _tell(self, told: list[PredictionDocument]) -> None:
-        await _until_it_works(
-            None,  # the store logs its own outages
-            lambda: _in_thread(self._telling, ingest.publish_newest, told),
-            NewestUnavailable,
+        await until_it_works(  # the store logs its own outages
+            lambda: _in_thread(self._telling, ingest.publish_newest, told), NewestUnavailable
         )
         message = batches.encode(self._id, self._batches_told + 1, told)
-        await _until_it_works(
-            self._layer_outage,
+        await until_it_works(
             lambda: self._layer.group_send(batches.GROUP, message),
             RedisError,
             OSError,
+            outage=self._layer_outage,
         )
         self._batches_told += 1
 
@@ -258,25 +255,6 @@ class Bridge:
 
 async def _in_thread(executor: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
     return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
-
-
-async def _until_it_works(
-    outage: Outage | None, call: Callable[[], Awaitable[T]], *failures: type[Exception]
-) -> T:
-    """Repeat `call` with backoff while it raises one of `failures`."""
-    attempt = 0
-    while True:
-        try:
-            result = await call()
-        except failures as error:
-            attempt += 1
-            if outage is not None:
-                outage.failed(error)
-            await asyncio.sleep(backoff.delay_s(attempt, most_s=1.0))
-        else:
-            if outage is not None:
-                outage.succeeded()
-            return result
 
 
 def _record_batch(offered: list[PredictionDocument]) -> ingest.Recorded:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from observability import backoff
 from observability.outages import Outage
+from observability.retries import until_it_works
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
 from realtime import batches, blocking, protocol
@@ -149,15 +150,12 @@ class Hub:
             self._tell_healed(update)
 
     async def _read_newest(self, symbols: list[str]) -> list[Update]:
-        attempt = 0
-        while True:
-            try:
-                found = await blocking.run(reads.newest_predictions, symbols)
-            except (reads.NoStoreReachable, TimeoutError):
-                attempt += 1
-                await asyncio.sleep(backoff.delay_s(attempt))
-            else:
-                return [batches.update_of(document) for document in found.values()]
+        found = await until_it_works(
+            lambda: blocking.run(reads.newest_predictions, symbols),
+            reads.NoStoreReachable,
+            TimeoutError,
+        )
+        return [batches.update_of(document) for document in found.values()]
 
     def _tell_healed(self, update: Update) -> None:
         subscribers = self._subscribers.get(update.symbol)
