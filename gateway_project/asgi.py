@@ -5,6 +5,7 @@ It answers `lifespan` itself (Django and Channels do not) and closes there what 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any, cast
 
@@ -28,6 +29,9 @@ _REQUEST_ID = request_context.HEADER.lower().encode()
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
 django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=settings.GATEWAY.worker_threads)
+
+# Beyond this many the caller is told to come back instead of waiting for a thread without an end.
+_admission = asyncio.Semaphore(64 * settings.GATEWAY.worker_threads)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -69,13 +73,21 @@ async def _serve_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     except bodies.BodyTooSlow:
         await _refuse(send_with_id, scope, "REQUEST_TIMEOUT")
         return
-    await django_application({**scope, "headers": [*headers, own_id]}, receive, send_with_id)
+    if _admission.locked():
+        await _refuse(send_with_id, scope, "OVERLOADED", retry_after_s=1)
+        return
+    async with _admission:
+        await django_application({**scope, "headers": [*headers, own_id]}, receive, send_with_id)
 
 
-async def _refuse(send: Any, scope: dict[str, Any], code: str) -> None:
-    body = problem(code, path=scope["path"])
+async def _refuse(send: Any, scope: dict[str, Any], code: str, *, retry_after_s: int | None = None) -> None:
+    extra: dict[str, Any] = {} if retry_after_s is None else {"retry_after": retry_after_s}
+    body = problem(code, path=scope["path"], **extra)
+    headers = [(b"connection", b"close")]
+    if retry_after_s is not None:
+        headers.append((b"retry-after", str(retry_after_s).encode()))
     content = msgspec.json.encode(body)
-    await _answer(send, body["status"], CONTENT_TYPE.encode(), content, (b"connection", b"close"))
+    await _answer(send, body["status"], CONTENT_TYPE.encode(), content, *headers)
 
 
 async def _answer(

@@ -62,5 +62,8 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
     "STORE_UNAVAILABLE": ProblemType(
         503, "Store unavailable", "Try again after the time that Retry-After names."
     ),
+    "OVERLOADED": ProblemType(
+        503, "Overloaded", "Too many requests wait here; try again after the time in Retry-After."
+    ),
     "NOT_READY": ProblemType(503, "Not ready", "The server is starting or stopping; try again."),
 }

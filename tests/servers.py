@@ -74,7 +74,11 @@ class Server:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None:
             raise RuntimeError("it does not run")
-        self._process.send_signal(number)
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):  # Postgres answers in its children
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, number)
 
     def wipe(self, name: str) -> None:
         """Delete a folder of its data, while it does not run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import httpx
@@ -68,6 +69,38 @@ def test_503_with_retry_after_where_no_store_is_reachable(own_postgres: Server, 
             stack.publish(event(symbol))
             eventually(lambda: stack.read(symbol))
             _check_without_postgres(stack, own_postgres, symbol)
+        finally:
+            stack.end()
+
+
+def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_back(
+    own_postgres: Server,
+) -> None:
+    with (
+        fresh_database(own_postgres.url) as database_url,
+        running_valkey() as valkey,
+        running_nats() as nats,
+    ):
+        stack = Stack(database_url, redis=valkey, nats=nats, environ={"WORKER_THREADS": "1"})
+        try:
+            stack.manage("migrate")
+            stack.start_web()
+            url = f"{stack.base_url}/api/prediction/ZZZZZ"
+            assert httpx.get(url).status_code == 404
+            own_postgres.freeze()
+            try:
+                with ThreadPoolExecutor(100) as callers:
+                    asked = [callers.submit(httpx.get, url, timeout=30) for _ in range(100)]
+                    first = next(as_completed(asked)).result()
+                    assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
+                    own_postgres.thaw()
+                    statuses = {one.result().status_code for one in asked}
+            finally:
+                own_postgres.thaw()
+            assert first.json()["error"] == "OVERLOADED"
+            assert first.headers["retry-after"] == "1"
+            assert statuses <= {404, 503}
+            eventually(lambda: httpx.get(url).status_code == 404)
         finally:
             stack.end()
 
