@@ -6,7 +6,6 @@ What went wrong inside is logged, never shown: no trace, no SQL.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,8 +22,6 @@ from rest_framework.response import Response
 from gateway_project.database import database_outage
 from gateway_project.problem_types import PROBLEM_TYPES
 from observability import request_context
-
-logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 _STORE_RETRY_S = 2

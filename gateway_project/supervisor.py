@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from observability import backoff
-
-logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 15.0
 _STABLE_AFTER_S = 30.0

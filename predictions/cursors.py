@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from predictions.documents import epoch_micros
+from predictions.documents import epoch_micros, moment_at
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM = re.compile(r"(-?[0-9a-f]{1,16})\.([0-9a-f]{1,16})")
 _LARGEST_SEQ = 2**63 - 1
 
@@ -27,7 +26,7 @@ def decode(text: str) -> tuple[datetime, int]:
     if match is None:
         raise MalformedCursor("not a cursor of this gateway: pass the `next` of an earlier answer")
     try:
-        timestamp = _EPOCH + timedelta(microseconds=int(match[1], 16))
+        timestamp = moment_at(int(match[1], 16))
     except OverflowError:
         raise MalformedCursor("not a cursor of this gateway: its time is out of range") from None
     seq = int(match[2], 16)

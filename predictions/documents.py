@@ -81,6 +81,11 @@ def epoch_micros(timestamp: datetime) -> int:
     return (timestamp - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment_at(micros: int) -> datetime:
+    """The inverse of `epoch_micros`; OverflowError outside of the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def encode(document: PredictionDocument) -> bytes:
     """The document as stored in Redis."""
     return _encoder.encode(document)

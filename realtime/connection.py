@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from realtime import protocol
 from realtime.batches import Update
 from realtime.outbox import Outbox
-
-logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Mark = tuple[str, int]

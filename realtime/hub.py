@@ -16,7 +16,6 @@ from typing import Any
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from observability import backoff
 from observability.outages import Outage
 from observability.retries import until_it_works
 from predictions import reads
@@ -181,23 +180,27 @@ class Hub:
 
     async def _join(self, layer: Any) -> str:
         """Become a member of the group, waiting for Redis as long as it takes; returns our channel."""
-        outage = Outage("Redis (channel layer)")
-        attempt = 0
-        while True:
-            try:
-                channel: str = await layer.new_channel()
-                await layer.group_add(batches.GROUP, channel)
-            except (RedisError, OSError) as error:
-                attempt += 1
-                outage.failed(error)
-                # The layer keeps the channel of a failed try; the hub is its only user here.
-                with contextlib.suppress(RedisError, OSError):
-                    await layer.flush()
-                await asyncio.sleep(backoff.delay_s(attempt, most_s=2.0))
-            else:
-                outage.succeeded()
-                self.joined.set()
-                return channel
+        channel = await until_it_works(
+            lambda: _enter_group(layer),
+            RedisError,
+            OSError,
+            outage=Outage("Redis (channel layer)"),
+            most_s=2.0,
+        )
+        self.joined.set()
+        return channel
+
+
+async def _enter_group(layer: Any) -> str:
+    try:
+        channel: str = await layer.new_channel()
+        await layer.group_add(batches.GROUP, channel)
+    except (RedisError, OSError):
+        # The layer keeps the channel of a failed try; the hub is its only user here.
+        with contextlib.suppress(RedisError, OSError):
+            await layer.flush()
+        raise
+    return channel
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
