@@ -5,6 +5,7 @@ A credential that is present and bad is refused; it never falls back to anonymou
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 import logging
 import uuid
@@ -12,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts import keys
-from accounts.models import ApiKey
+from accounts import directory, failures, keys, networks, sessions, tokens
+from accounts.directory import KeyRecord
+from accounts.roles import ROLE_SCOPES
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,10 @@ _LONGEST_CREDENTIAL = 4096
 
 
 class CredentialRefused(Exception):
-    """The credential is bad. `reason` is for logs: malformed, unknown, revoked, expired, inactive."""
+    """The credential is bad. `reason` is for logs and counts, `detail` for the caller; neither quotes it.
+
+    Reasons: malformed, checksum, unknown, revoked, expired, inactive, network, token.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -32,12 +37,20 @@ class CredentialRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling, and with which rights. An anonymous caller has no account and no key."""
+    """Who is calling, and with which rights: a key, a person who is logged in, or nobody we know."""
 
     tier: str
     scopes: frozenset[str]
     account_id: int | None = None
     key_id: uuid.UUID | None = None
+    lineage: str | None = None
+    user_id: int | None = None
+    family_id: uuid.UUID | None = None
+    role: str | None = None
+    name: str = "anonymous"
+    expires_at: datetime | None = None
+    # The end of a key that has been rotated to a new one.
+    replaced_until: datetime | None = None
 
     # What Django and DRF ask of a `request.user`.
     is_active = True
@@ -45,7 +58,7 @@ class Caller:
     @property
     def is_authenticated(self) -> bool:
         """True for a caller that showed a good credential."""
-        return self.key_id is not None
+        return self.account_id is not None
 
 
 ANONYMOUS = Caller(tier=ANONYMOUS_TIER, scopes=frozenset({"predictions:read"}))
@@ -77,41 +90,122 @@ def choose_credential(api_key: str | None, authorization: str | None) -> str | N
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise CredentialRefused(
-            "malformed", "Authorization must be `Bearer <key>`; or send the key as X-API-Key."
+            "malformed", "Authorization must be `Bearer <key or token>`; or send the key as X-API-Key."
         )
     return value.strip()
 
 
-def authenticate(credential: str, *, now: datetime) -> Caller:
-    """Return the caller behind `credential`; raises `CredentialRefused`. One query for a well-formed key."""
-    try:
-        if len(credential) > _LONGEST_CREDENTIAL:
-            raise keys.MalformedKey("far too long")
-        parsed = keys.parse_key(credential)
-    except keys.MalformedKey as error:
-        raise _refused("malformed", f"The API key is malformed: {error}.") from None
-    key = ApiKey.objects.select_related("account", "tier").filter(pk=parsed.id).first()
-    # An unknown id is compared as well, so that its answer takes as long as a wrong secret's.
-    if not hmac.compare_digest(key.digest if key else "0" * 64, parsed.digest) or key is None:
-        raise _refused("unknown", "The API key is not known here.")
-    _check_usable(key, now)
+def authenticate(credential: str, *, now: datetime, address: str) -> Caller:
+    """Return the caller behind `credential`, which came from `address`; raises `CredentialRefused`.
+
+    No query for a key in memory, one for another key or a token; none for what has no proper form. Counts
+    refusals. Raises Django's database errors.
+    """
+    if tokens.looks_like_jwt(credential):
+        return _authenticate_person(credential, now, address)
+    parsed = _parse_key(credential, address)
+    known = directory.current()
+    record = known.remembered_key(parsed.id) or known.load_key(parsed.id)
+    return _admit(parsed, record, now, address)
+
+
+def authenticate_from_memory(credential: str, *, now: datetime, address: str) -> Caller | None:
+    """As `authenticate`, without I/O: None where that would have to ask the database."""
+    if tokens.looks_like_jwt(credential):
+        return None
+    parsed = _parse_key(credential, address)
+    record = directory.current().remembered_key(parsed.id)
+    return None if record is None else _admit(parsed, record, now, address)
+
+
+def authenticate_again(caller: Caller, *, now: datetime, address: str) -> Caller:
+    """Who `caller` is now; raises `CredentialRefused` if they may not call any more. At most one query."""
+    if caller.key_id is not None:
+        return authenticate_key_id(caller.key_id, now=now, address=address)
+    if caller.family_id is None:
+        return caller
+    again = authenticate_family(caller.family_id, now=now, address=address)
+    return dataclasses.replace(again, expires_at=caller.expires_at)
+
+
+def authenticate_key_id(key_id: uuid.UUID, *, now: datetime, address: str) -> Caller:
+    """The caller behind a key that was checked before; raises `CredentialRefused`. At most one query."""
+    known = directory.current()
+    record = known.remembered_key(key_id) or known.load_key(key_id)
+    if record is None:
+        raise refuse("unknown", "The API key does not exist any more.", address)
+    return _caller_of(record, now, address)
+
+
+def authenticate_family(family_id: uuid.UUID, *, now: datetime, address: str) -> Caller:
+    """The caller behind a login that was checked before; raises `CredentialRefused`. One query."""
+    session = sessions.find_session(family_id, now=now)
+    if session is None:
+        raise refuse("token", "The login has ended; log in again.", address)
     return Caller(
-        tier=key.tier.name,
-        scopes=frozenset(key.scopes),
-        account_id=key.account_id,
-        key_id=key.pk,
+        tier=session.tier,
+        scopes=ROLE_SCOPES[session.role],
+        account_id=session.account_id,
+        user_id=session.user_id,
+        family_id=family_id,
+        role=session.role,
+        name=f"user {session.username}",
     )
 
 
-def _check_usable(key: ApiKey, now: datetime) -> None:
-    if key.revoked_at is not None:
-        raise _refused("revoked", "The API key has been revoked.", key)
-    if not key.is_usable(now):
-        raise _refused("expired", "The API key has expired.", key)
-    if not key.account.is_active:
-        raise _refused("inactive", "The account of this API key is switched off.", key)
-
-
-def _refused(reason: str, detail: str, key: ApiKey | None = None) -> CredentialRefused:
-    logger.info("authentication failed: %s, key %s", reason, key.public_id if key else "-")
+def refuse(reason: str, detail: str, address: str, key: str = "") -> CredentialRefused:
+    """Count and log a refusal; returns what is to be raised."""
+    failures.count(reason=reason, key=key, address=address)
+    logger.info("authentication failed: %s, key %s, from %s", reason, key or "-", address or "-")
     return CredentialRefused(reason, detail)
+
+
+def _authenticate_person(token: str, now: datetime, address: str) -> Caller:
+    try:
+        claims = tokens.verify_access_token(token, now=now)
+    except tokens.InvalidToken as invalid:
+        raise refuse("expired" if invalid.reason == "expired" else "token", invalid.detail, address) from None
+    caller = authenticate_family(claims.family_id, now=now, address=address)
+    if caller.user_id != claims.user_id:
+        raise refuse("token", "The token is not valid.", address)
+    return dataclasses.replace(caller, expires_at=claims.expires_at)
+
+
+def _parse_key(credential: str, address: str) -> keys.ParsedKey:
+    try:
+        if len(credential) > _LONGEST_CREDENTIAL:
+            raise keys.MalformedKey("far too long")
+        return keys.parse_key(credential)
+    except keys.WrongChecksum as error:
+        raise refuse("checksum", f"The API key is malformed: {error}.", address) from None
+    except keys.MalformedKey as error:
+        raise refuse("malformed", f"The API key is malformed: {error}.", address) from None
+
+
+def _admit(parsed: keys.ParsedKey, record: KeyRecord | None, now: datetime, address: str) -> Caller:
+    # An unknown id is compared as well, so that its answer takes as long as a wrong secret's.
+    if not hmac.compare_digest(record.digest if record else "0" * 64, parsed.digest) or record is None:
+        raise refuse("unknown", "The API key is not known here.", address)
+    return _caller_of(record, now, address)
+
+
+def _caller_of(record: KeyRecord, now: datetime, address: str) -> Caller:
+    public_id = keys.public_id(record.id)
+    if record.revoked_at is not None:
+        raise refuse("revoked", "The API key has been revoked.", address, public_id)
+    if record.expires_at is not None and now >= record.expires_at:
+        raise refuse("expired", "The API key has expired.", address, public_id)
+    if not record.is_account_active:
+        raise refuse("inactive", "The account of this API key is switched off.", address, public_id)
+    if not networks.allows(record.networks, address):
+        raise refuse("network", "The API key may not be used from this address.", address, public_id)
+    return Caller(
+        tier=record.tier,
+        scopes=record.scopes,
+        account_id=record.account_id,
+        key_id=record.id,
+        lineage=record.lineage,
+        name=f"key {public_id}",
+        expires_at=record.expires_at,
+        replaced_until=record.expires_at if record.is_replaced else None,
+    )

@@ -34,6 +34,10 @@ class MalformedKey(Exception):
     """The text is no key of ours: wrong form or wrong checksum."""
 
 
+class WrongChecksum(MalformedKey):
+    """It has the form of a key, but was cut or mistyped."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
     """What a well-formed key says about itself, before anything is looked up."""
@@ -61,7 +65,7 @@ def parse_key(text: str) -> ParsedKey:
     if match is None:
         raise MalformedKey("not of the form pgw_live_…")
     if not hmac.compare_digest(_checksum(text[:-_CHECKSUM_LENGTH]), match[3]):
-        raise MalformedKey("the checksum does not match: the key was cut or mistyped")
+        raise WrongChecksum("the checksum does not match: the key was cut or mistyped")
     number = _from_base62(match[2])
     if number >= 1 << 128:
         raise MalformedKey("not of the form pgw_live_…")
@@ -76,6 +80,14 @@ def digest_key(text: str) -> str:
 def public_id(key_id: uuid.UUID) -> str:
     """The handle of a key that may be shown and logged: the 22 characters of its UUID."""
     return _to_base62(key_id.int, _ID_LENGTH)
+
+
+def key_id_of(text: str) -> uuid.UUID | None:
+    """The id behind a public id; None if it is none."""
+    if not re.fullmatch(rf"[0-9A-Za-z]{{{_ID_LENGTH}}}", text):
+        return None
+    number = _from_base62(text)
+    return uuid.UUID(int=number) if number < 1 << 128 else None
 
 
 def _checksum(body: str) -> str:

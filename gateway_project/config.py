@@ -8,6 +8,7 @@ What is wrong is told with the setting, its source, and what would be right.
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -59,6 +60,30 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     anonymous_access: bool = True
     """Serve GET of predictions to callers without a credential."""
+    trusted_proxies: list[str] = msgspec.field(default_factory=list)
+    """Networks of the proxies in front, as CIDR; only their X-Forwarded-For is believed."""
+    batch_costs_per_symbol: bool = False
+    """A batch of n symbols takes n from the quota instead of 1."""
+    credential_grace_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """While the database is away, keys that were good this long ago are still let in."""
+    open_registration: bool = False
+    """Let strangers register an account and a first key, on the tier `free`."""
+    login_attempts_per_minute: PositiveInt = 10
+    """Tries at a login per user name, and ten times as many per address."""
+    access_token_s: Annotated[int, msgspec.Meta(ge=30, le=3600)] = 600
+    """How long an access token is good."""
+    refresh_token_s: Annotated[int, msgspec.Meta(ge=60)] = 30 * 86_400
+    """How long a login lasts, counted from the password."""
+    jwt_keys: list[str] = msgspec.field(default_factory=list)
+    """`kid:secret` of 32 or more characters, the signing one first; default: one from SECRET_KEY."""
+    jwt_issuer: str = "prediction-gateway"
+    """The `iss` of access tokens."""
+    jwt_audience: str = "prediction-gateway-api"
+    """The `aud` of access tokens."""
+    usage_flush_s: PositiveFloat = 5.0
+    """How often counted calls are written; a killed process loses at most this much."""
+    usage_retention_days: PositiveInt = 90
+    """How long usage and refused credentials are kept."""
     symbol_pattern: str = r"^[A-Z]{1,5}$"
     """What a symbol looks like, as a regular expression over the whole symbol."""
     cache_max_age_s: Annotated[int, msgspec.Meta(ge=0)] = 60
@@ -191,6 +216,8 @@ def _convert(values: dict[str, Any], sources: dict[str, str]) -> Config:
         name = re.split(r"[`\[]", where)[0]
         raise _wrong(name, values.get(name), sources, _explain(name, reason)) from None
     _check_urls(config, sources)
+    _check_networks(config, sources)
+    _check_jwt_keys(config, sources)
     try:
         re.compile(config.symbol_pattern)
     except (re.error, OverflowError, RecursionError) as error:
@@ -201,7 +228,7 @@ def _convert(values: dict[str, Any], sources: dict[str, str]) -> Config:
 
 def _wrong(name: str, value: Any, sources: dict[str, str], reason: str) -> ConfigurationError:
     """The error of one setting; secrets and URLs, which may hold some, are not repeated."""
-    shown = "" if "secret" in name or "url" in name else f" = {value!r}"
+    shown = "" if "secret" in name or "url" in name or "jwt" in name else f" = {value!r}"
     return ConfigurationError(f"{name.upper()}{shown} ({sources.get(name, 'default')}): {reason}")
 
 
@@ -229,6 +256,25 @@ def _check_urls(config: Config, sources: dict[str, str]) -> None:
                     "in the password, write / ? # @ : as %2F %3F %23 %40 %3A"
                 )
                 raise _wrong(name, url, sources, reason) from None
+
+
+def _check_networks(config: Config, sources: dict[str, str]) -> None:
+    for network in config.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
+            raise _wrong("trusted_proxies", config.trusted_proxies, sources, reason) from None
+
+
+def _check_jwt_keys(config: Config, sources: dict[str, str]) -> None:
+    seen = set()
+    for entry in config.jwt_keys:
+        kid, _, secret = entry.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", kid) or len(secret) < 32 or kid in seen:
+            reason = "each must be kid:secret, the kid once, the secret 32 characters or more"
+            raise _wrong("jwt_keys", "", sources, reason)
+        seen.add(kid)
 
 
 def _with_secret(config: Config) -> Config:

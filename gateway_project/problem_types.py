@@ -27,21 +27,31 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
     "INVALID_QUERY": ProblemType(
         400, "Malformed query", "Each entry of errors names a parameter and what it may be."
     ),
+    "INVALID_BODY": ProblemType(
+        422, "Wrong body", "Each entry of errors names a field of the body and what it may be."
+    ),
     "PARSE_ERROR": ProblemType(400, "Malformed body", "Send a body that is valid JSON."),
     "BAD_REQUEST": ProblemType(
         400, "Bad request", "The request cannot be served as sent; the detail says why."
     ),
     "NOT_AUTHENTICATED": ProblemType(
-        401, "Credential missing", "Send a key as X-API-Key, or as Authorization: Bearer."
+        401, "Credential missing", "Send a key as X-API-Key, or a key or token as Authorization: Bearer."
     ),
     "INVALID_CREDENTIAL": ProblemType(
         401, "Credential refused", "Check that the key is whole, not revoked and not expired."
     ),
-    "SCOPE_MISSING": ProblemType(403, "Scope missing", "Ask for a key that has the scope this call needs."),
+    "LOGIN_FAILED": ProblemType(401, "Login failed", "Check user name and password."),
+    "INVALID_TOKEN": ProblemType(
+        401, "Token refused", "Log in again: the token has ended, was used before, or is none of ours."
+    ),
+    "SCOPE_MISSING": ProblemType(
+        403, "Scope missing", "Use a credential that has the scope which the detail names."
+    ),
     "FORBIDDEN": ProblemType(403, "Forbidden", "This caller may not do that."),
     "UNKNOWN_SYMBOL": ProblemType(
         404, "Unknown symbol", "Nothing was predicted for this symbol yet; check its spelling."
     ),
+    "UNKNOWN_KEY": ProblemType(404, "Unknown key", "The account of the caller has no such key."),
     "NOT_FOUND": ProblemType(404, "Not found", "There is nothing at this path."),
     "METHOD_NOT_ALLOWED": ProblemType(
         405, "Method not allowed", "The Allow header lists the methods that this path takes."
@@ -52,9 +62,22 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         "Answers are application/json: accept that, or send no Accept header.",
     ),
     "REQUEST_TIMEOUT": ProblemType(408, "Body too slow", "Send the whole body within 10 seconds."),
+    "KEY_NOT_USABLE": ProblemType(
+        409, "Key has ended", "A revoked or expired key cannot be changed or rotated; register a new one."
+    ),
+    "KEY_ALREADY_ROTATED": ProblemType(
+        409, "Key was rotated before", "Rotate its successor, or wait until the overlap has passed."
+    ),
+    "TOO_MANY_KEYS": ProblemType(409, "Too many keys", "Revoke keys that are not used; 100 may be usable."),
     "PAYLOAD_TOO_LARGE": ProblemType(413, "Body too large", "Send a body of at most 1 MiB."),
     "UNSUPPORTED_MEDIA_TYPE": ProblemType(
         415, "Unsupported media type", "Send the body as application/json."
+    ),
+    "RATE_LIMIT_EXCEEDED": ProblemType(
+        429, "Rate limit exceeded", "Wait as long as Retry-After says; RateLimit-Policy lists every limit."
+    ),
+    "TOO_MANY_ATTEMPTS": ProblemType(
+        429, "Too many attempts", "Wait as long as Retry-After says before the next try."
     ),
     "INTERNAL_ERROR": ProblemType(
         500, "Internal error", "It is not your fault; report it with the request_id."

@@ -112,7 +112,7 @@ class _TooLarge(exceptions.APIException):
 
 def _code_of(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.ValidationError):
-        return "INVALID_QUERY"
+        return "INVALID_BODY" if error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY else "INVALID_QUERY"
     codes = error.get_codes()
     code = str(codes).upper() if isinstance(codes, str) else ""
     if code == "PERMISSION_DENIED":

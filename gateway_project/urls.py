@@ -10,6 +10,7 @@ _api = include("predictions.urls")
 urlpatterns = [
     path("api/", _api),
     path("api/v1/", _api),
+    path("auth/", include("accounts.urls")),
     path("", pages.start, name="start"),
     path("errors/<str:code>", pages.error, name="error-page"),
     path("health/ready", health.ready, name="health-ready"),

@@ -1,14 +1,17 @@
-"""The request id: accepted or made at the rim, and known to everything that runs under the request."""
+"""The request being served: its id, whence and when it came. Set at the rim, known everywhere below."""
 
 from __future__ import annotations
 
 import contextvars
 import re
 import uuid
+from datetime import UTC, datetime
 
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._\-]{8,128}")
 _request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+_address: contextvars.ContextVar[str] = contextvars.ContextVar("address", default="")
+_arrived_at: contextvars.ContextVar[datetime | None] = contextvars.ContextVar("arrived_at", default=None)
 
 
 def accept_or_make(offered: str | None) -> str:
@@ -18,11 +21,23 @@ def accept_or_make(offered: str | None) -> str:
     return str(uuid.uuid4())
 
 
-def bind(request_id: str) -> None:
-    """Make `request_id` the current one for this task or thread context."""
+def bind(request_id: str, *, address: str = "", arrived_at: datetime | None = None) -> None:
+    """Make this the current request of this task or thread context."""
     _request_id.set(request_id)
+    _address.set(address)
+    _arrived_at.set(arrived_at)
 
 
 def current() -> str:
     """The id of the request being served, or an empty string outside of one."""
     return _request_id.get()
+
+
+def address() -> str:
+    """The address of the client being served, or an empty string outside of a request."""
+    return _address.get()
+
+
+def arrived_at() -> datetime:
+    """When the request came in, before it waited for a thread; outside of a request, now."""
+    return _arrived_at.get() or datetime.now(UTC)

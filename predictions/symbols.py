@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs
 
 from events.prediction_updated import MAX_SYMBOL_LENGTH
 
@@ -39,3 +40,9 @@ def split_symbols(text: str, pattern: re.Pattern[str]) -> list[str]:
     if len(symbols) > MAX_SYMBOLS:
         raise BadSymbolCount(f"{len(symbols)} symbols; at most {MAX_SYMBOLS} in one call.")
     return [check_symbol(symbol, pattern) for symbol in symbols]
+
+
+def count_symbols(query_string: bytes) -> int:
+    """How many different symbols a raw query asks for: 1 to 100, whether they are well-formed or not."""
+    values = parse_qs(query_string[:8192].decode("latin-1")).get("symbols", [""])
+    return min(len(set(values[-1].split(","))), MAX_SYMBOLS)

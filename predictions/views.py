@@ -63,8 +63,6 @@ class PredictionBatch(msgspec.Struct, frozen=True):
 class PredictionViewSet(viewsets.ViewSet):
     """Newest predictions of one or many symbols, and the history of one."""
 
-    required_scope = "predictions:read"
-
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
         symbol = _checked_symbol(symbol)

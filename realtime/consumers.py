@@ -19,26 +19,30 @@ from django.db import Error as DatabaseFailure
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from accounts import credentials
-from accounts.credentials import Caller, CredentialRefused
+from accounts import access, last_use, tickets
+from accounts.credentials import Caller, CredentialRefused, authenticate, find_credential
+from accounts.keys import KEY_PREFIX
+from observability import blocking
 from predictions.reads import NoStoreReachable
-from realtime import blocking, hub, protocol
+from realtime import hub, protocol, revocation
 from realtime.connection import Connection
 from realtime.protocol import BadFrame, Close
+from realtime.revocation import Verdict, Watched
 
 logger = logging.getLogger(__name__)
 
 _MOST_BAD_FRAMES = 10
-REQUIRED_SCOPE = "stream"
 
 
 class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships no types
     """One socket: refused, or welcomed and then subscribed to what it asks for."""
 
+    _watched: Watched | None = None
+
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scope = scope
         self._bad_frames = 0
-        self._caller: Caller | None = None
+        self._address: str = scope["client"][0]
         self._connection = Connection(uuid.uuid4().hex, send)
         self._hub = hub.current()
         self._auth_timer: asyncio.TimerHandle | None = None
@@ -54,6 +58,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                     await self._take(message.get("text") or message.get("bytes") or "")
         finally:
             self._stop_auth_timer()
+            if self._watched is not None:
+                revocation.current().remove(self._watched)
             self._connection.gone()
             self._hub.remove(self._connection)
 
@@ -62,19 +68,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         if not self._is_origin_allowed():
             await self._refuse("ORIGIN_REFUSED", "This origin may not connect.", Close.FORBIDDEN)
             return
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
         try:
-            credential = credentials.find_credential(self.scope["headers"])
+            credential = find_credential(self.scope["headers"]) or self._find_token()
         except CredentialRefused as refused:
             await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
             return
-        if credential is None and "token" in query:
-            await self._refuse(
-                "INVALID_CREDENTIAL",
-                "The token is not valid; an API key goes into the X-API-Key header or the auth frame.",
-                Close.CREDENTIAL,
-            )
-        elif credential is None:
+        if credential is None:
             loop = asyncio.get_running_loop()
             self._auth_timer = loop.call_later(
                 protocol.AUTH_TIMEOUT_S, lambda: loop.create_task(self._time_out())
@@ -82,22 +81,55 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         else:
             await self._authenticate(credential)
 
+    def _find_token(self) -> str | None:
+        """The ``token`` of the query. A key there would end up in the logs of every proxy: it is refused."""
+        query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        token = query["token"][0] if "token" in query else None
+        if token is not None and token.startswith(KEY_PREFIX):
+            raise CredentialRefused(
+                "malformed",
+                "An API key does not belong into a URL: send it as X-API-Key or in the auth frame.",
+            )
+        return token
+
     async def _authenticate(self, credential: str, id_: str | None = None) -> None:
         self._stop_auth_timer()
+        now = timezone.now()
+        check = tickets.redeem if credential.startswith(tickets.PREFIX) else authenticate
         try:
-            caller = await blocking.run(credentials.authenticate, credential, now=timezone.now())
+            caller = await blocking.run(check, credential, now=now, address=self._address)
+            access.check(
+                access.SOCKET,
+                authenticated=caller.is_authenticated,
+                scopes=caller.scopes,
+                anonymous_access=settings.GATEWAY.anonymous_access,
+            )
         except CredentialRefused as refused:
             await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
-            return
-        except (DatabaseFailure, TimeoutError) as error:
-            logger.error("could not look a key up: %s", type(error).__name__)
-            await self._refuse("STORE_UNAVAILABLE", "Keys cannot be checked right now.", Close.RESTART)
-            return
-        if REQUIRED_SCOPE not in caller.scopes:
-            await self._refuse("SCOPE_MISSING", f"The key lacks the scope {REQUIRED_SCOPE}.", Close.FORBIDDEN)
-            return
-        self._caller = caller
-        self._connection.tell(protocol.welcome(self._connection.id, id_))
+        except access.NotAllowed as refused:
+            await self._refuse("SCOPE_MISSING", refused.detail, Close.FORBIDDEN)
+        except (DatabaseFailure, tickets.TicketsUnavailable, TimeoutError) as error:
+            logger.error("could not look a credential up: %s", type(error).__name__)
+            await self._refuse("STORE_UNAVAILABLE", "Credentials cannot be checked right now.", Close.RESTART)
+        else:
+            self._admit(caller)
+            self._connection.tell(protocol.welcome(self._connection.id, id_))
+
+    def _admit(self, caller: Caller) -> None:
+        """From here on the socket lives as long as the credential."""
+        if caller.key_id is not None:
+            agent = dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+            last_use.note(caller.key_id, at=timezone.now(), address=self._address, agent=agent)
+        self._watched = Watched(caller, self._address, self._on_verdict)
+        revocation.current().add(self._watched)
+
+    def _on_verdict(self, verdict: Verdict) -> None:
+        """The credential has ended, or has other rights now than this socket was opened with."""
+        if isinstance(verdict, CredentialRefused):
+            code, detail, close = "CREDENTIAL_ENDED", verdict.detail, Close.CREDENTIAL
+        else:
+            code, detail, close = "CREDENTIAL_CHANGED", "The rights of the credential changed.", Close.RESTART
+        self._closing = asyncio.get_running_loop().create_task(self._refuse(code, detail, close))
 
     async def _take(self, frame: str | bytes) -> None:
         try:
@@ -107,7 +139,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             return
         if isinstance(request, protocol.Auth):
             await self._on_auth(request)
-        elif self._caller is None:
+        elif self._watched is None:
             await self._refuse("UNAUTHENTICATED", "The first frame must be auth.", Close.CREDENTIAL)
         elif isinstance(request, protocol.Subscribe):
             await self._on_subscribe(request)
@@ -118,12 +150,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             self._connection.tell(protocol.pong(request.id))
 
     async def _on_auth(self, request: protocol.Auth) -> None:
-        if self._caller is not None:
+        if self._watched is not None:
             self._connection.tell(
-                protocol.error("ALREADY_AUTHENTICATED", "This connection has a key.", request.id)
+                protocol.error("ALREADY_AUTHENTICATED", "This connection has a credential.", request.id)
             )
             return
-        await self._authenticate(request.api_key, request.id)
+        await self._authenticate(request.credential, request.id)
 
     async def _on_subscribe(self, request: protocol.Subscribe) -> None:
         accepted, rejected = protocol.sort_symbols(
@@ -150,7 +182,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         self._bad_frames += 1
         if bad.code == "MESSAGE_TOO_BIG":
             await self._refuse(bad.code, bad.detail, Close.TOO_BIG)
-        elif self._caller is None or self._bad_frames > _MOST_BAD_FRAMES:
+        elif self._watched is None or self._bad_frames > _MOST_BAD_FRAMES:
             await self._refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
         else:
             self._connection.tell(protocol.error(bad.code, bad.detail, bad.id))

@@ -16,11 +16,12 @@ from typing import Any
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
+from observability import blocking
 from observability.outages import Outage
 from observability.retries import until_it_works
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
-from realtime import batches, blocking, protocol
+from realtime import batches, protocol
 from realtime.batches import Batch, Update
 from realtime.connection import Connection
 

@@ -37,10 +37,20 @@ class Close(IntEnum):
 
 
 class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):
-    """The first frame of a client that could not send a header."""
+    """The first frame of a client that could not send a header: an API key, an access token or a ticket."""
 
-    api_key: str
+    api_key: str | None = None
+    token: str | None = None
     id: Id | None = None
+
+    def __post_init__(self) -> None:
+        if (self.api_key is None) == (self.token is None):
+            raise ValueError("auth needs either api_key or token")
+
+    @property
+    def credential(self) -> str:
+        """Whichever of the two was sent."""
+        return self.api_key or self.token or ""
 
 
 class Subscribe(msgspec.Struct, tag_field="action", tag="subscribe", frozen=True):

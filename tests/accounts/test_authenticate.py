@@ -10,25 +10,36 @@ from django.db import IntegrityError
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import keys
-from accounts.actions import IssuedKey, issue_key
+from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.credentials import Caller, CredentialRefused, authenticate
 from accounts.models import Account, ApiKey, Tier, default_scopes
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ADDRESS = "203.0.113.7"
 
 
 @pytest.fixture
 def issued() -> IssuedKey:
     """A key on the tier pro."""
-    return issue_key(account_name="desk", tier_name="pro", key_name="laptop")
+    return issue("desk", "pro", "laptop")
+
+
+def issue(account: str, tier: str, name: str = "") -> IssuedKey:
+    """A key."""
+    return issue_key_by_names(account_name=account, tier_name=tier, key_name=name, actor="test", now=NOW)
+
+
+def caller_at(issued: IssuedKey, now: datetime) -> Caller:
+    """Who calls with the key at `now`."""
+    return authenticate(issued.secret, now=now, address=ADDRESS)
 
 
 def refusal(credential: str, now: datetime = NOW) -> str:
     """The reason of the refusal; its text must never repeat the credential."""
     with pytest.raises(CredentialRefused) as refused:
-        authenticate(credential, now=now)
+        authenticate(credential, now=now, address=ADDRESS)
     assert not credential or credential not in refused.value.detail
     return refused.value.reason
 
@@ -37,12 +48,14 @@ def test_a_good_key_is_its_account_tier_and_scopes_for_one_query(
     issued: IssuedKey, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(1):
-        caller = authenticate(issued.secret, now=NOW)
+        caller = authenticate(issued.secret, now=NOW, address=ADDRESS)
     assert caller == Caller(
         tier="pro",
         scopes=frozenset(default_scopes()),
         account_id=issued.key.account_id,
         key_id=issued.key.pk,
+        lineage=issued.key.lineage.hex,
+        name=f"key {issued.key.public_id}",
     )
     assert caller.is_authenticated
 
@@ -64,7 +77,7 @@ def test_revoked_expired_and_inactive_are_told_apart(issued: IssuedKey) -> None:
     key = issued.key
     key.expires_at = NOW
     key.save()
-    assert authenticate(issued.secret, now=NOW - timedelta(microseconds=1)).key_id == key.pk
+    assert caller_at(issued, NOW - timedelta(microseconds=1)).key_id == key.pk
     assert refusal(issued.secret) == "expired"
     key.revoked_at = NOW
     key.save()
@@ -84,11 +97,11 @@ def test_the_secret_is_stored_as_its_digest_only(issued: IssuedKey) -> None:
 
 
 def test_an_account_is_made_once_and_may_hold_many_keys(issued: IssuedKey) -> None:
-    second = issue_key(account_name="desk", tier_name="free")
+    second = issue("desk", "free")
     assert second.key.account == issued.key.account
     assert (str(second.key.account), str(second.key.tier)) == ("desk", "free")
     with pytest.raises(Tier.DoesNotExist):
-        issue_key(account_name="nobody", tier_name="gold")
+        issue("nobody", "gold")
     assert not Account.objects.filter(name="nobody").exists()
 
 

@@ -21,13 +21,13 @@ def test_the_demo_key_stays_the_same_and_is_replaced_where_the_database_does_not
 ) -> None:
     path = data_folder.demo_key_file(tmp_path)
     first = up._demo_key(path)
-    assert authenticate(first, now=timezone.now()).tier == "enterprise"
+    assert authenticate(first, now=timezone.now(), address="127.0.0.1").tier == "enterprise"
     assert up._demo_key(path) == first
     ApiKey.objects.all().delete()
     second = up._demo_key(path)
     assert second != first
     path.write_bytes(b"\xff")
-    assert authenticate(up._demo_key(path), now=timezone.now())
+    assert authenticate(up._demo_key(path), now=timezone.now(), address="127.0.0.1")
     assert path.stat().st_mode & 0o777 == 0o600
 
 

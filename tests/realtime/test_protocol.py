@@ -42,7 +42,7 @@ def refusal(frame: str | bytes) -> BadFrame:
     ("frame", "request_"),
     [
         ({"action": "auth", "api_key": "pgw_live_x"}, Auth("pgw_live_x")),
-        ({"action": "auth", "api_key": "pgw_live_x", "id": "7"}, Auth("pgw_live_x", "7")),
+        ({"action": "auth", "api_key": "pgw_live_x", "id": "7"}, Auth("pgw_live_x", id="7")),
         ({"action": "subscribe", "symbols": ["AAPL"]}, Subscribe(["AAPL"])),
         (
             {"action": "subscribe", "symbols": ["AAPL"], "snapshot": False},

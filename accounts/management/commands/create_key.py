@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from accounts.actions import issue_key
+from accounts.actions import NoTierForKeys, TooManyKeys, issue_key_by_names
 from accounts.models import Tier
 
 
@@ -27,14 +28,22 @@ class Command(BaseCommand):
         if not options["account"].strip():
             raise CommandError("--account must not be empty")
         try:
-            issued = issue_key(
+            issued = issue_key_by_names(
                 account_name=options["account"].strip(),
                 tier_name=options["tier"],
                 key_name=options["name"],
+                actor="command create_key",
+                now=timezone.now(),
             )
         except Tier.DoesNotExist:
             names = Tier.objects.values_list("name", flat=True)
             raise CommandError(f"no tier {options['tier']!r}; there are: {', '.join(names)}") from None
+        except NoTierForKeys:
+            raise CommandError(
+                f"{options['tier']!r} is the tier of callers without a key; choose another"
+            ) from None
+        except TooManyKeys:
+            raise CommandError("the account has 100 usable keys; revoke some of them first") from None
         self.stderr.write(
             f"Key {issued.key.public_id} for {issued.key.account.name} on {issued.key.tier.name}."
             " Keep it: it is not shown again."

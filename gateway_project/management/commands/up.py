@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts.actions import issue_key
+from accounts.actions import issue_key_by_names
 from accounts.credentials import CredentialRefused, authenticate
 from events.connection import without_secrets
 from gateway_project import config as gateway_config
@@ -202,9 +202,15 @@ def _demo_key(path: Path) -> str:
     """The key in the file `path`, or a new one where it does not work in this database."""
     try:
         key = path.read_text().strip()
-        authenticate(key, now=timezone.now())
+        authenticate(key, now=timezone.now(), address=embedded.LOOPBACK)
     except (OSError, UnicodeDecodeError, CredentialRefused):
-        key = issue_key(account_name="demo", tier_name="enterprise", key_name="manage.py up").secret
+        key = issue_key_by_names(
+            account_name="demo",
+            tier_name="enterprise",
+            key_name="manage.py up",
+            actor="command up",
+            now=timezone.now(),
+        ).secret
         data_folder.write_private(path, key)
     return key
 

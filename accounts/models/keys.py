@@ -1,60 +1,21 @@
-"""Users of the admin, accounts that call the API, the tiers they are on and the keys they hold."""
+"""API keys: one row a secret, which itself is not here."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractUser
+from django.conf import settings
 from django.db import models
 
 from accounts import keys
-
-SCOPES = (
-    "predictions:read",
-    "explanations:read",
-    "explanations:write",
-    "stream",
-    "metrics:read",
-    "keys:write",
-    "admin",
-)
+from accounts.models.people import Account
+from accounts.models.tiers import Tier
 
 
 def default_scopes() -> list[str]:
     """What a new key may do unless its creator says otherwise: read, explain, stream."""
     return ["predictions:read", "explanations:read", "explanations:write", "stream"]
-
-
-class User(AbstractUser):
-    """A person who logs in. Our own model from the first migration, so that it can grow."""
-
-
-class Tier(models.Model):
-    """A level of service. Its name is what contracts, seeds and commands use."""
-
-    name = models.SlugField(max_length=50, unique=True)
-    description = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Account(models.Model):
-    """Who is charged for calls: a customer, a team, a program. Owns keys."""
-
-    name = models.CharField(max_length=100, unique=True)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ApiKey(models.Model):
@@ -67,9 +28,25 @@ class ApiKey(models.Model):
     environment = models.CharField(max_length=4, choices=[("live", "live"), ("test", "test")], default="live")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=default_scopes)
+    networks = models.JSONField(default=list, blank=True)
+    lineage = models.UUIDField(
+        default=uuid.uuid4,
+        editable=False,
+        db_index=True,
+        help_text="shared by a key and those it was rotated to: they draw on one quota",
+    )
+    replaces = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, related_name="replaced_by", null=True, editable=False
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, related_name="keys", null=True, editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    last_used_address = models.CharField(max_length=45, blank=True, editable=False)
+    last_used_agent = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta:
         db_table = "api_keys"
@@ -87,3 +64,11 @@ class ApiKey(models.Model):
     def is_usable(self, now: datetime) -> bool:
         """False once revoked or expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def state(self, now: datetime) -> str:
+        """``active``, ``expiring`` (replaced, but still good for a while), ``expired`` or ``revoked``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if not self.is_usable(now):
+            return "expired"
+        return "expiring" if hasattr(self, "replaced_by") else "active"

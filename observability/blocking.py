@@ -1,8 +1,9 @@
-"""Blocking calls on behalf of sockets: a few threads, so that socket code never touches the database."""
+"""Blocking calls on behalf of the event loop: a few threads, so that no coroutine touches the database."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +16,15 @@ T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 
-_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sockets")
+_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="blocking")
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in the pool and give its database connection back afterwards.
 
-    Raises `TimeoutError` after `TIMEOUT_S`: a store that hangs must not hold up the socket.
+    Raises `TimeoutError` after `TIMEOUT_S`: a store that hangs must not hold up its caller.
     """
-    call = functools.partial(function, *args, **kwargs)
+    call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
     loop = asyncio.get_running_loop()
     return await asyncio.wait_for(loop.run_in_executor(_pool, _with_connection_returned, call), TIMEOUT_S)
 

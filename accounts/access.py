@@ -1,0 +1,87 @@
+"""The one table of what every route needs, and the one rule that reads it. Pure.
+
+Routes are named as in the URL configuration; a test holds the two together. What is not in here is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.roles import SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a caller must bring for a route and method.
+
+    `scope` None means that any good credential will do. `anonymous` routes also take callers without one, if
+    the gateway is set up so. On `public` routes credentials are not looked at. `cost` is what a call takes
+    from the caller's limits: 0 shows them without being limited by them.
+    """
+
+    scope: str | None = None
+    anonymous: bool = False
+    public: bool = False
+    cost: int = 0
+
+
+PUBLIC = Need(public=True)
+_READ = Need("predictions:read", anonymous=True, cost=1)
+_ANY_CREDENTIAL = Need()
+
+ROUTES: dict[str, dict[str, Need]] = {
+    "prediction": {"GET": _READ},
+    "prediction-history": {"GET": _READ},
+    "predictions": {"GET": _READ},
+    "auth-login": {"POST": PUBLIC},
+    "auth-refresh": {"POST": PUBLIC},
+    "auth-logout": {"POST": PUBLIC},
+    "auth-register": {"POST": Need(anonymous=True)},
+    "auth-profile": {"GET": _ANY_CREDENTIAL},
+    "auth-keys": {"GET": _ANY_CREDENTIAL},
+    "auth-key": {"GET": _ANY_CREDENTIAL, "PATCH": _ANY_CREDENTIAL},
+    "auth-rotate-key": {"POST": _ANY_CREDENTIAL},
+    "auth-revoke": {"DELETE": _ANY_CREDENTIAL},
+    "auth-ws-ticket": {"POST": Need("stream")},
+    "start": {"GET": PUBLIC},
+    "error-page": {"GET": PUBLIC},
+    "health-ready": {"GET": PUBLIC},
+    "version": {"GET": PUBLIC},
+}
+
+UNMATCHED = Need(anonymous=True, cost=1)
+"""Paths below ``/api/`` where nothing is: looking for what is there is limited as well."""
+
+SOCKET = Need("stream")
+
+
+class NotAllowed(Exception):
+    """The caller may not do this. `code` is NOT_AUTHENTICATED (401) or SCOPE_MISSING (403)."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def need_of(route: str, method: str) -> Need | None:
+    """What `method` on `route` needs; None where the table has nothing. HEAD is GET; OPTIONS is public."""
+    methods = ROUTES.get(route)
+    if methods is None:
+        return None
+    if method == "OPTIONS":
+        return PUBLIC
+    return methods.get("GET" if method == "HEAD" else method)
+
+
+def check(need: Need, *, authenticated: bool, scopes: frozenset[str], anonymous_access: bool) -> None:
+    """Raise `NotAllowed` unless a caller with `scopes` may do what has this `need`."""
+    if need.public:
+        return
+    if not authenticated and not (need.anonymous and anonymous_access):
+        raise NotAllowed("NOT_AUTHENTICATED", "Authentication credentials were not provided.")
+    if need.scope is not None and need.scope not in scopes:
+        raise NotAllowed(
+            "SCOPE_MISSING",
+            f"This credential does not have the scope {need.scope}, which is needed to {SCOPES[need.scope]}.",
+        )

@@ -1,0 +1,204 @@
+"""What decides who may call, in the memory of this process: key records, and the limits of every tier.
+
+`accounts.following` notes every change in here within half a second. While it does, what is in memory is
+the truth; without it every look-up asks the database. While the database is away, keys that were good when
+it was last heard from are let in for `CREDENTIAL_GRACE_S`: nobody can revoke a key in a database that is
+down.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from accounts.limits import LimitRule, applicable
+from accounts.models import ApiKey, Limit, Tier
+
+FRESH_S = 0.8
+"""Memory is the truth for so long after the last look at the changes."""
+
+_MOST_RECORDS = 50_000
+_RELOAD_S = 60.0
+
+
+class UnknownTier(LookupError):
+    """The tier is not in memory: not loaded yet, or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as the door knows it."""
+
+    id: uuid.UUID
+    digest: str
+    account_id: int
+    tier_id: int
+    tier: str
+    scopes: frozenset[str]
+    networks: tuple[str, ...]
+    lineage: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    is_account_active: bool
+    is_replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TierRecord:
+    """A tier: its policy and its limits."""
+
+    id: int
+    name: str
+    when_redis_is_down: str
+    rules: tuple[LimitRule, ...]
+
+
+class Directory:
+    """The records of one process. Safe to share between threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[uuid.UUID, tuple[KeyRecord, float]] = {}
+        self._tiers: dict[str, TierRecord] = {}
+        self._rules: dict[tuple[str, str], tuple[LimitRule, ...]] = {}
+        self._tiers_loaded_at = float("-inf")
+        self._followed_at = float("-inf")
+        self._is_blind = False
+
+    def remembered_key(self, key_id: uuid.UUID) -> KeyRecord | None:
+        """The record of `key_id` if memory can be trusted with it; None means: ask `load_key`."""
+        held = self._keys.get(key_id)
+        if held is None:
+            return None
+        now = self._clock()
+        if now - self._followed_at < FRESH_S:
+            return held[0] if now - held[1] < _RELOAD_S else None
+        if self._is_blind and now - self._followed_at < settings.GATEWAY.credential_grace_s:
+            return held[0]
+        return None
+
+    def load_key(self, key_id: uuid.UUID) -> KeyRecord | None:
+        """The record of `key_id` from the database, by one query; None if there is no such key."""
+        key = (
+            ApiKey.objects.select_related("account", "tier", "replaced_by")
+            .defer("account__tier", "replaced_by__scopes", "replaced_by__networks")
+            .filter(pk=key_id)
+            .first()
+        )
+        if key is None:
+            return None
+        record = _record_of(key)
+        with self._lock:
+            if len(self._keys) >= _MOST_RECORDS:
+                self._keys.pop(next(iter(self._keys)), None)
+            self._keys[key_id] = (record, self._clock())
+        return record
+
+    def tier(self, name: str) -> TierRecord:
+        """The tier in memory; raises `UnknownTier` if it is not there (see `load_tiers`)."""
+        try:
+            return self._tiers[name]
+        except KeyError:
+            raise UnknownTier(name) from None
+
+    def rules(self, tier: str, route: str) -> tuple[LimitRule, ...]:
+        """The limits that hold for callers of `tier` on `route`: the same tuple for the same question.
+
+        Raises `UnknownTier`.
+        """
+        rules = self._rules
+        found = rules.get((tier, route))
+        if found is None:
+            found = rules[tier, route] = applicable(self.tier(tier).rules, route)
+        return found
+
+    @property
+    def knows_tiers(self) -> bool:
+        """False until `load_tiers` has worked once, and when it is time to load them again."""
+        return bool(self._tiers) and self._clock() - self._tiers_loaded_at < _RELOAD_S
+
+    def load_tiers(self) -> None:
+        """Read every tier and limit, by two queries."""
+        everyone = list(Limit.objects.select_related("tier"))
+        for_all = [limit for limit in everyone if limit.tier_id is None]
+        tiers = {
+            tier.name: TierRecord(
+                id=tier.pk,
+                name=tier.name,
+                when_redis_is_down=tier.when_redis_is_down,
+                rules=tuple(
+                    _rule_of(limit) for limit in everyone if limit in for_all or limit.tier_id == tier.pk
+                ),
+            )
+            for tier in Tier.objects.all()
+        }
+        with self._lock:
+            self._tiers, self._rules = tiers, {}
+            self._tiers_loaded_at = self._clock()
+
+    def forget(self, kind: str, subject: str) -> None:
+        """Something has changed: `kind` and `subject` as in `AccessChange`. Tiers are loaded anew."""
+        if kind == "key":
+            self._keys.pop(uuid.UUID(subject), None)
+        elif kind == "account":
+            with self._lock:
+                for key_id in [i for i, (r, _) in self._keys.items() if str(r.account_id) == subject]:
+                    del self._keys[key_id]
+        elif kind == "tier":
+            names = {tier.id: tier.name for tier in self._tiers.values()}
+            self.load_tiers()
+            if names != {tier.id: tier.name for tier in self._tiers.values()}:
+                self._keys.clear()  # a tier's name stands in the records of its keys
+
+    def followed(self, at: float) -> None:
+        """Every change up to the moment `at` of the clock is in here."""
+        self._followed_at = at
+        self._is_blind = False
+
+    def lost_sight(self) -> None:
+        """The database cannot be asked for changes just now."""
+        self._is_blind = True
+
+
+def _record_of(key: ApiKey) -> KeyRecord:
+    return KeyRecord(
+        id=key.pk,
+        digest=key.digest,
+        account_id=key.account_id,
+        tier_id=key.tier_id,
+        tier=key.tier.name,
+        scopes=frozenset(key.scopes),
+        networks=tuple(key.networks),
+        lineage=key.lineage.hex,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+        is_account_active=key.account.is_active,
+        is_replaced=hasattr(key, "replaced_by"),
+    )
+
+
+def _rule_of(limit: Limit) -> LimitRule:
+    return LimitRule(
+        name=limit.name,
+        scope=limit.scope,  # type: ignore[arg-type] # the field's choices are the literal
+        quota=limit.quota,
+        window_s=limit.window_s,
+        burst=limit.burst,
+        route=limit.route,
+        tier=limit.tier.name if limit.tier else None,
+    )
+
+
+_directory = Directory()
+
+
+def current() -> Directory:
+    """The directory of this process."""
+    return _directory

@@ -1,0 +1,86 @@
+"""Refused credentials: counted in this process by minute, reason, key and address; written every few seconds.
+
+Never the credential itself. Bounded: beyond `_MOST` different ones between two flushes, the address is left
+out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+from accounts.models import AuthenticationFailure
+
+_MOST = 10_000
+_ROWS_AT_ONCE = 500
+
+
+class Failure(NamedTuple):
+    """What failures are counted by."""
+
+    minute: datetime
+    reason: str
+    key: str
+    address: str
+
+
+_lock = threading.Lock()
+_counted: Counter[Failure] = Counter()
+
+
+def count(*, reason: str, key: str, address: str) -> None:
+    """Count a refusal for `reason`; `key` is a public id, or empty where none is known."""
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    _add(Failure(minute, reason[:12], key[:22], address[:45]), 1)
+
+
+def flush() -> int:
+    """Write what was counted; returns the number of rows. What cannot be written is kept for the next time.
+
+    Raises Django's database errors.
+    """
+    with _lock:
+        taken = sorted(_counted.items())
+        _counted.clear()
+    for start in range(0, len(taken), _ROWS_AT_ONCE):
+        try:
+            _write(taken[start : start + _ROWS_AT_ONCE])
+        except BaseException:
+            for failure, number in taken[start:]:
+                _add(failure, number)
+            raise
+    return len(taken)
+
+
+def prune(*, before: datetime) -> int:
+    """Delete rows older than `before`; returns how many."""
+    return AuthenticationFailure.objects.filter(minute__lt=before).delete()[0]
+
+
+def _add(failure: Failure, number: int) -> None:
+    with _lock:
+        if failure not in _counted and len(_counted) >= _MOST:
+            failure = failure._replace(address="", key="")
+        _counted[failure] += number
+
+
+def _write(taken: list[tuple[Failure, int]]) -> None:
+    table = AuthenticationFailure._meta.db_table
+    names = ", ".join(Failure._fields)
+    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(taken))
+    minute = AuthenticationFailure._meta.get_field("minute")
+    values = [
+        value
+        for failure, number in taken
+        for value in (minute.get_db_prep_save(failure.minute, connection), *failure[1:], number)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}, count) VALUES {rows} "  # noqa: S608 - names of our own
+            f"ON CONFLICT ({names}) DO UPDATE SET count = {table}.count + excluded.count",
+            values,
+        )

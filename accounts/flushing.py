@@ -1,0 +1,59 @@
+"""Writes what was counted in this process, and deletes what is too old, in a rhythm of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.utils import timezone
+
+from accounts import failures, last_use, sessions, usage
+from accounts.models import AccessChange
+from observability import blocking
+from observability.outages import Outage
+
+logger = logging.getLogger(__name__)
+
+_PRUNE_EVERY_S = 3600.0
+_CHANGES_KEPT = timedelta(hours=1)
+_ENDED_LOGINS_KEPT = timedelta(days=7)
+
+_outage = Outage("the database (usage)")
+
+
+def flush() -> None:
+    """Write usage, refused credentials and last uses; nothing is lost by the database errors it raises."""
+    usage.flush()
+    failures.flush()
+    last_use.flush()
+
+
+def prune(now: datetime) -> None:
+    """Delete what is older than ``USAGE_RETENTION_DAYS``, ended logins, and changes everyone has seen."""
+    oldest = now - timedelta(days=settings.GATEWAY.usage_retention_days)
+    usage.prune(before=oldest)
+    failures.prune(before=oldest)
+    sessions.prune(before=now - _ENDED_LOGINS_KEPT)
+    AccessChange.objects.filter(at__lt=now - _CHANGES_KEPT).delete()
+
+
+async def run_flusher() -> None:
+    """Flush every ``USAGE_FLUSH_S`` and prune every hour, until cancelled."""
+    pruned_at = float("-inf")
+    while True:
+        await asyncio.sleep(settings.GATEWAY.usage_flush_s)
+        try:
+            await blocking.run(flush)
+            if time.monotonic() - pruned_at > _PRUNE_EVERY_S:
+                await blocking.run(prune, timezone.now())
+                pruned_at = time.monotonic()
+            _outage.succeeded()
+        except (DatabaseFailure, TimeoutError) as error:
+            _outage.failed(error)
+        except Exception:
+            # Counting must go on, whatever one flush has met.
+            logger.exception("could not write usage")

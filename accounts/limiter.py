@@ -1,0 +1,189 @@
+"""The limits counted in Redis, for all processes together: every rule checked and taken by one script.
+
+The script runs alone in Redis, so parallel calls are counted one after the other, and its clock is Redis'
+own, so the clocks of the processes do not matter. Counters vanish by themselves when they are full again.
+What a limit means is `accounts.limits`' business; what happens without Redis, its caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from accounts.limits import Decision, LimitRule, Standing, Subject, counter_key
+from accounts.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
+from observability.outages import Outage
+
+# KEYS: counters. ARGV: cost, then for each counter its kind, capacity and period: of a window (w) its length
+# in milliseconds, of a bucket (b) the microseconds that one call takes to come back. A window is a count that
+# expires at its end; a bucket is the moment when it will be full (the generic cell rate algorithm). Returns 1
+# or 0, then for each counter: remaining, microseconds until all are there, the window's end (a mark for
+# refunds), and microseconds to wait.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local cost = tonumber(ARGV[1])
+local admitted, values, ends, waits = 1, {}, {}, {}
+for i, key in ipairs(KEYS) do
+  local kind, capacity, period = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local value, wait = tonumber(redis.call('GET', key) or nil), 0
+  if kind == 'w' then
+    ends[i] = value and redis.call('PEXPIRETIME', key) or math.ceil(now / 1000) + period
+    values[i] = value or 0
+    if cost > 0 and values[i] + cost > capacity then wait = math.max(1, ends[i] * 1000 - now) end
+  else
+    ends[i] = 0
+    values[i] = math.max(value or now, now)
+    if cost > 0 then wait = math.max(0, values[i] + (cost - capacity) * period - now) end
+  end
+  waits[i] = wait
+  if wait > 0 then admitted = 0 end
+end
+local reply = {admitted}
+for i, key in ipairs(KEYS) do
+  local kind, capacity, period = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local remaining, reset
+  if kind == 'w' then
+    if admitted == 1 and cost > 0 then
+      if values[i] == 0 then
+        redis.call('SET', key, cost, 'PXAT', string.format('%.0f', ends[i]))
+      else
+        redis.call('INCRBY', key, cost)
+      end
+      values[i] = values[i] + cost
+    end
+    remaining, reset = math.max(0, capacity - values[i]), ends[i] * 1000 - now
+  else
+    if admitted == 1 and cost > 0 then
+      values[i] = values[i] + cost * period
+      redis.call('SET', key, string.format('%.3f', values[i]),
+                 'PX', string.format('%.0f', math.ceil((values[i] - now) / 1000)))
+    end
+    reset = values[i] - now
+    remaining = math.max(0, math.floor(capacity - reset / period + 0.000001))
+  end
+  reply[4 * i - 2], reply[4 * i - 1] = remaining, math.ceil(reset)
+  reply[4 * i], reply[4 * i + 1] = ends[i], math.ceil(waits[i])
+end
+return reply
+"""
+
+# ARGV: cost, then for each counter its kind, period, and the mark. A window that has ended meanwhile is left
+# alone: giving back to the next one would let one call too many through.
+_REFUND = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local cost = tonumber(ARGV[1])
+for i, key in ipairs(KEYS) do
+  local kind, period, mark = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local value = tonumber(redis.call('GET', key) or nil)
+  if value and kind == 'w' then
+    if redis.call('PEXPIRETIME', key) == mark then
+      redis.call('DECRBY', key, math.min(cost, value))
+    end
+  elseif value then
+    value = value - cost * period
+    if value <= now then
+      redis.call('DEL', key)
+    else
+      redis.call('SET', key, string.format('%.3f', value),
+                 'PX', string.format('%.0f', math.ceil((value - now) / 1000)))
+    end
+  end
+end
+return 1
+"""
+
+
+class _Script:
+    """A script that Redis knows by its digest, and is sent in full where Redis does not."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_take, _refund = _Script(_TAKE), _Script(_REFUND)
+
+
+class Limiter:
+    """Counts in one Redis. Lives in one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._link = RedisLink(url, name="limits")
+        self._outage = Outage("the script of the limits")
+
+    async def take(self, rules: Sequence[LimitRule], subject: Subject, *, cost: int) -> Decision:
+        """Check every rule, and take `cost` from all of them if none refuses; with cost 0, look only.
+
+        One round trip, shared with the other calls of the tick. Raises `RedisUnavailable`.
+        """
+        keys = [counter_key(rule, subject) for rule in rules]
+        arguments = [argument for rule in rules for argument in _take_arguments(rule)]
+        command: list[Argument] = [len(keys), *keys, cost, *arguments]
+        try:
+            reply = await self._run(_take, command)
+        except RedisRefused as refused:  # out of memory, a replica, a script that is not allowed
+            self._outage.failed(refused)
+            raise RedisUnavailable(str(refused)) from refused
+        self._outage.succeeded()
+        standings = []
+        for place, (rule, key) in enumerate(zip(rules, keys, strict=True)):
+            remaining, reset_us, mark, wait_us = reply[4 * place + 1 : 4 * place + 5]
+            standings.append(Standing(rule, key, remaining, reset_us / 1e6, mark, wait_us / 1e6))
+        return Decision(reply[0] == 1, tuple(standings), "redis")
+
+    def refund(self, decision: Decision, cost: int) -> None:
+        """Give back what `decision` has taken; is not waited for, and lost where Redis is."""
+        keys = [standing.key for standing in decision.standings]
+        arguments: list[Argument] = [
+            argument
+            for standing in decision.standings
+            for argument in (*_take_arguments(standing.rule)[::2], standing.mark)
+        ]
+        self._link.tell("EVAL", _refund.text, len(keys), *keys, cost, *arguments)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+    async def _run(self, script: _Script, command: Sequence[Argument]) -> list[int]:
+        try:
+            reply: list[int] = await self._link.call("EVALSHA", script.digest, *command)
+        except RedisRefused as refused:
+            if not str(refused).startswith("NOSCRIPT"):
+                raise
+            # Redis was restarted; a script that was not found has not run.
+            reply = await self._link.call("EVAL", script.text, *command)
+        return reply
+
+
+@functools.lru_cache(maxsize=1024)
+def _take_arguments(rule: LimitRule) -> tuple[str, int, str]:
+    """Kind, capacity and period of a counter."""
+    if rule.burst is None:
+        return "w", rule.quota, str(rule.window_s * 1000)
+    return "b", rule.burst, repr(rule.window_s * 1e6 / rule.quota)
+
+
+_limiters: dict[asyncio.AbstractEventLoop, Limiter] = {}
+
+
+def current() -> Limiter:
+    """The limiter of the running event loop, made at its first use."""
+    loop = asyncio.get_running_loop()
+    limiter = _limiters.get(loop)
+    if limiter is None:
+        limiter = _limiters[loop] = Limiter(settings.GATEWAY.redis_url)
+    return limiter
+
+
+async def stop_current() -> None:
+    """Close and forget the limiter of the running event loop."""
+    limiter = _limiters.pop(asyncio.get_running_loop(), None)
+    if limiter is not None:
+        await limiter.close()

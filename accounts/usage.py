@@ -1,0 +1,178 @@
+"""Usage: calls counted in this process, added every few seconds to hourly rows that all processes share.
+
+`count` costs a dictionary look-up; `flush` is one statement for up to 500 rows. What was counted and not yet
+written is lost with a process that is killed. Bounded: beyond `_MOST_ROWS` rows between two flushes, calls
+are counted without their key.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import F, Max, Sum
+from django.db.models.functions import TruncDate
+
+from accounts.models import UsageHour
+from accounts.models.records import NO_ACCOUNT, NO_KEY
+
+_MOST_ROWS = 50_000
+_ROWS_AT_ONCE = 500
+_THROTTLED = 429
+
+
+class Row(NamedTuple):
+    """What a row is about."""
+
+    hour: datetime
+    account_id: int
+    key_id: uuid.UUID
+    route: str
+    status_class: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is added up in it."""
+
+    calls: int = 0
+    errors: int = 0
+    throttled: int = 0
+    latency_sum_ms: float = 0.0
+    latency_max_ms: float = 0.0
+    bytes_out: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Take `other` in."""
+        self.calls += other.calls
+        self.errors += other.errors
+        self.throttled += other.throttled
+        self.latency_sum_ms += other.latency_sum_ms
+        self.latency_max_ms = max(self.latency_max_ms, other.latency_max_ms)
+        self.bytes_out += other.bytes_out
+
+
+_lock = threading.Lock()
+_tallies: dict[Row, Tally] = {}
+
+
+def count(
+    *,
+    account_id: int,
+    key_id: uuid.UUID,
+    route: str,
+    status: int,
+    latency_ms: float,
+    bytes_out: int,
+    at: datetime,
+) -> None:
+    """Count one call; `account_id` and `key_id` are `NO_ACCOUNT` and `NO_KEY` for callers without any."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    tally = Tally(1, int(status >= 500), int(status == _THROTTLED), latency_ms, latency_ms, bytes_out)
+    _add(Row(hour, account_id, key_id, route, status // 100), tally)
+
+
+def flush() -> int:
+    """Write what was counted; returns the number of rows. What cannot be written is kept for the next time.
+
+    Raises Django's database errors.
+    """
+    with _lock:
+        taken = sorted(_tallies.items())
+        _tallies.clear()
+    for start in range(0, len(taken), _ROWS_AT_ONCE):
+        try:
+            _write(taken[start : start + _ROWS_AT_ONCE])
+        except BaseException:
+            for row, tally in taken[start:]:
+                _add(row, tally)
+            raise
+    return len(taken)
+
+
+def prune(*, before: datetime) -> int:
+    """Delete rows older than `before`; returns how many."""
+    return UsageHour.objects.filter(hour__lt=before).delete()[0]
+
+
+def of_account(account_id: int, *, now: datetime, days: int) -> list[dict[str, Any]]:
+    """Calls of the account in the last `days` days, by day and route, newest first.
+
+    Each entry has `day` (a date in UTC), `route`, `calls`, `errors`, `throttled`, `latency_avg_ms`,
+    `latency_max_ms` and `bytes_out`. One query.
+    """
+    first = (now - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = (
+        UsageHour.objects.filter(account_id=account_id, hour__gte=first)
+        .values("route", day=TruncDate("hour"))
+        .annotate(
+            sum_calls=Sum("calls"),
+            sum_errors=Sum("errors"),
+            sum_throttled=Sum("throttled"),
+            latency_avg_ms=Sum("latency_sum_ms") / Sum(F("calls")),
+            max_ms=Max("latency_max_ms"),
+            sum_bytes=Sum("bytes_out"),
+        )
+        .order_by("-day", "route")
+    )
+    return [
+        {
+            "day": row["day"],
+            "route": row["route"],
+            "calls": row["sum_calls"],
+            "errors": row["sum_errors"],
+            "throttled": row["sum_throttled"],
+            "latency_avg_ms": round(row["latency_avg_ms"], 3),
+            "latency_max_ms": round(row["max_ms"], 3),
+            "bytes_out": row["sum_bytes"],
+        }
+        for row in rows
+    ]
+
+
+def _add(row: Row, tally: Tally) -> None:
+    with _lock:
+        if row not in _tallies and len(_tallies) >= _MOST_ROWS:
+            row = row._replace(account_id=NO_ACCOUNT, key_id=NO_KEY)
+        held = _tallies.get(row)
+        if held is None:
+            _tallies[row] = tally
+        else:
+            held.add(tally)
+
+
+def _write(taken: list[tuple[Row, Tally]]) -> None:
+    columns = (*Row._fields, *Tally.__slots__)
+    greatest = "greatest" if connection.vendor == "postgresql" else "max"
+    table = UsageHour._meta.db_table
+    updates = {
+        name: f"{table}.{name} + excluded.{name}" for name in Tally.__slots__ if name != "latency_max_ms"
+    }
+    updates["latency_max_ms"] = f"{greatest}({table}.latency_max_ms, excluded.latency_max_ms)"
+    one = f"({', '.join(['%s'] * len(columns))})"
+    # Sorted, so that two processes that add to the same rows never wait for each other in a circle.
+    statement = (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * len(taken))} "  # noqa: S608
+        f"ON CONFLICT ({', '.join(Row._fields)}) DO UPDATE SET "
+        + ", ".join(f"{name} = {value}" for name, value in updates.items())
+    )
+    values = [value for row, tally in taken for value in _prepared(row._asdict() | _as_dict(tally))]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def _as_dict(tally: Tally) -> dict[str, Any]:
+    return {name: getattr(tally, name) for name in Tally.__slots__}
+
+
+def _prepared(values: Mapping[str, Any]) -> list[Any]:
+    fields = UsageHour._meta
+    return [
+        fields.get_field(name).get_db_prep_save(value, connection)  # type: ignore[union-attr]
+        for name, value in values.items()
+    ]

@@ -1,0 +1,31 @@
+"""What a server process does beside answering: follow access changes, write what was counted.
+
+Started in lifespan, and at the first request by servers that have none (daphne).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from accounts import flushing, following, limiter
+from observability import blocking
+
+_flushers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+
+
+def start() -> None:
+    """Begin; a second call in the same event loop does nothing."""
+    loop = asyncio.get_running_loop()
+    if loop not in _flushers:
+        _flushers[loop] = loop.create_task(flushing.run_flusher())
+        following.current()
+
+
+async def stop() -> None:
+    """End it all, and write what was counted last."""
+    task = _flushers.pop(asyncio.get_running_loop(), None)
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await blocking.run(flushing.flush)
+    await limiter.stop_current()

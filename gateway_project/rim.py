@@ -1,0 +1,186 @@
+"""The rim of HTTP: what happens to every request before Django sees it, and to every answer after.
+
+request id -> client address -> route -> admission (credential, rights, limits) -> body -> a place in the
+queue for Django. On the way back the answer gets the caller's headers and is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+from a2wsgi import WSGIMiddleware
+from django.conf import settings
+
+from accounts import last_use, networks, usage
+from accounts.authentication import SCOPE_KEY
+from accounts.credentials import ANONYMOUS, Caller
+from accounts.models.records import NO_ACCOUNT, NO_KEY
+from gateway_project import admission, bodies, cors, routes
+from gateway_project.admission import Admission, Refused
+from gateway_project.problems import CONTENT_TYPE, problem
+from gateway_project.wsgi import application as django_wsgi
+from observability import request_context
+from predictions import symbols
+
+_REQUEST_ID = request_context.HEADER.lower().encode()
+
+# WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
+# request (docs/adr/0001).
+django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=settings.GATEWAY.worker_threads)
+
+# Beyond this many the caller is told to come back instead of waiting for a thread without an end.
+_queue = asyncio.Semaphore(64 * settings.GATEWAY.worker_threads)
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer one HTTP request."""
+    arrived_at = datetime.now(UTC)
+    offered = _header(scope["headers"], _REQUEST_ID) or b""
+    request_id = request_context.accept_or_make(offered.decode("latin-1"))
+    address = find_address(scope)
+    request_context.bind(request_id, address=address, arrived_at=arrived_at)
+    own_id = (_REQUEST_ID, request_id.encode("ascii"))
+    answer = _Answer(scope, send, own_id, arrived_at)
+    if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
+        # Touches nothing: it must answer while every thread is busy.
+        await answer.give(200, b"application/json", b'{"status":"alive"}')
+        return
+    # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
+    headers = [(n, v) for n, v in scope["headers"] if n != _REQUEST_ID and b"_" not in n]
+    scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
+    try:
+        await _admit(scope, answer, address, arrived_at)
+        receive = await bodies.receive_whole(scope, receive)
+        if _queue.locked():
+            raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
+        async with _queue:
+            await django_application(scope, receive, answer.send)
+    except bodies.ClientGone:
+        return
+    except bodies.BodyTooLarge:
+        await answer.refuse(Refused("PAYLOAD_TOO_LARGE"))
+    except bodies.BodyTooSlow:
+        await answer.refuse(Refused("REQUEST_TIMEOUT"))
+    except Refused as refused:
+        await answer.refuse(refused)
+
+
+def find_address(scope: dict[str, Any]) -> str:
+    """The address of the client, whatever proxies of ours stand in between."""
+    peer = scope["client"][0] if scope.get("client") else None
+    trusted = settings.GATEWAY.trusted_proxies
+    forwarded = (
+        [v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for"] if trusted else []
+    )
+    real_ip = (_header(scope["headers"], b"x-real-ip") or b"").decode("latin-1") if trusted else None
+    return networks.client_address(peer, forwarded, real_ip, trusted)
+
+
+async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:
+    path, method = scope["path"], scope["method"]
+    answer.route = route = routes.find(path)
+    need = routes.need_at(path, route, method)
+    cost = need.cost
+    if route == "predictions" and settings.GATEWAY.batch_costs_per_symbol:
+        cost *= symbols.count_symbols(scope["query_string"])
+    try:
+        admitted = await admission.admit(
+            scope["headers"], route=route, need=need, address=address, cost=cost, now=now
+        )
+    except Refused as refused:
+        answer.admission = Admission(refused.caller)
+        raise
+    answer.admission = scope[SCOPE_KEY] = admitted
+    if admitted.caller.key_id is not None:
+        agent = (_header(scope["headers"], b"user-agent") or b"").decode("latin-1")
+        last_use.note(admitted.caller.key_id, at=now, address=address, agent=agent)
+
+
+class _Answer:
+    """The way back of one request: headers are added where it begins, and it is counted where it ends."""
+
+    def __init__(
+        self, scope: dict[str, Any], send: Any, own_id: tuple[bytes, bytes], arrived_at: datetime
+    ) -> None:
+        self._scope = scope
+        self._send = send
+        self._own_id = own_id
+        self._arrived_at = arrived_at
+        self._began = time.perf_counter()
+        self._status = 0
+        self._bytes = 0
+        self.route = routes.UNMATCHED
+        self.admission = Admission(ANONYMOUS)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """ASGI's `send`, for whoever answers."""
+        if message["type"] == "http.response.start":
+            self._status = status = message["status"]
+            extra = self.admission.headers(status, self._arrived_at)
+            message["headers"] = [*message["headers"], *_encoded(extra), self._own_id]
+            self.admission.settle(status)
+        else:
+            self._bytes += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._count()
+        await self._send(message)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Answer with the problem that ends the request here."""
+        body = problem(refused.code, path=self._scope["path"], detail=refused.detail, **refused.extra)
+        headers = [
+            *_encoded([("Vary", "Authorization, X-API-Key"), *refused.headers]),
+            *cors.headers_for(self._scope),
+        ]
+        if _has_body(self._scope["headers"]):
+            headers.append((b"connection", b"close"))  # what is still on its way is not read
+        await self.give(body["status"], CONTENT_TYPE.encode(), msgspec.json.encode(body), *headers)
+
+    async def give(self, status: int, content_type: bytes, body: bytes, *more: tuple[bytes, bytes]) -> None:
+        """Answer in one piece, uncached."""
+        headers = [
+            (b"content-type", content_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            *more,
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    def _count(self) -> None:
+        if not routes.is_counted(self._scope["path"]):
+            return
+        caller: Caller = self.admission.caller
+        key_id: uuid.UUID = caller.key_id or NO_KEY
+        usage.count(
+            account_id=NO_ACCOUNT if caller.account_id is None else caller.account_id,
+            key_id=key_id,
+            route=self.route,
+            status=self._status,
+            latency_ms=(time.perf_counter() - self._began) * 1000,
+            bytes_out=self._bytes,
+            at=self._arrived_at,
+        )
+
+
+def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:
+    return next((value for name, value in headers if name == wanted), None)
+
+
+def _has_body(headers: RawHeaders) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in headers
+    )
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -1,0 +1,42 @@
+"""Which route a path belongs to, asked at the rim before Django is: Django's URL configuration answers."""
+
+from __future__ import annotations
+
+import functools
+
+from django.urls import Resolver404, resolve
+
+from accounts import access
+from accounts.access import Need
+
+UNMATCHED = "unmatched"
+_LIMITED = ("/api/", "/auth/")
+_LONGEST_CACHED = 256
+
+
+def find(path: str) -> str:
+    """The name of the route of `path`; `UNMATCHED` where nothing is."""
+    return _find_cached(path) if len(path) <= _LONGEST_CACHED else _find(path)
+
+
+def need_at(path: str, route: str, method: str) -> Need:
+    """What a call needs before Django sees it. A method that the route does not take will get its 405."""
+    need = access.need_of(route, method)
+    if need is not None:
+        return need
+    return access.UNMATCHED if path.startswith(_LIMITED) else access.PUBLIC
+
+
+def is_counted(path: str) -> bool:
+    """True for calls of the API, which are what usage is about."""
+    return path.startswith(_LIMITED)
+
+
+def _find(path: str) -> str:
+    try:
+        return resolve(path).view_name or UNMATCHED
+    except Resolver404:
+        return UNMATCHED
+
+
+_find_cached = functools.lru_cache(maxsize=4096)(_find)

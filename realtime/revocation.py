@@ -1,0 +1,179 @@
+"""Whether those who are connected may still be: a credential that ends takes its open sockets along.
+
+1. Every change of access is read by `accounts.following`, in its thread, and handed to the event loop here.
+2. The sockets that a change names are judged anew, all of them in one call to the thread pool.
+3. A credential that ends by itself (expiry, overlap of a rotation) has a timer of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import Error as DatabaseFailure
+from django.utils import timezone
+
+from accounts import credentials, following
+from accounts.credentials import Caller, CredentialRefused
+from accounts.following import Change
+from observability import blocking
+from observability.retries import until_it_works
+
+logger = logging.getLogger(__name__)
+
+# The loop's timers are floats of seconds; a key that is good for years needs none in this process's life.
+_LONGEST_TIMER_S = 30 * 86_400.0
+
+Verdict = Caller | CredentialRefused
+
+
+@dataclass(eq=False, slots=True)
+class Watched:
+    """A socket's credential. `judged` hears why it is refused, or of the caller whose rights have changed."""
+
+    caller: Caller
+    address: str
+    judged: Callable[[Verdict], None]
+    timer: asyncio.TimerHandle | None = field(default=None, init=False)
+
+
+class Revocation:
+    """Watches the credentials of every socket of one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watched: defaultdict[Change, set[Watched]] = defaultdict(set)
+        self._judging: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to listen to changes."""
+        following.current().add_listener(self._hear)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        following.current().remove_listener(self._hear)
+        for task in self._judging:
+            task.cancel()
+        await asyncio.gather(*self._judging, return_exceptions=True)
+
+    def add(self, watched: Watched) -> None:
+        """Watch a credential from now on."""
+        for change in _changes_that_concern(watched.caller):
+            self._watched[change].add(watched)
+        self._set_timer(watched)
+
+    def remove(self, watched: Watched) -> None:
+        """The socket is gone."""
+        if watched.timer is not None:
+            watched.timer.cancel()
+        for change in _changes_that_concern(watched.caller):
+            self._watched[change].discard(watched)
+            if not self._watched[change]:
+                del self._watched[change]
+
+    def _hear(self, changes: list[Change]) -> None:
+        """Called from the follower's thread."""
+        self._loop.call_soon_threadsafe(self._on_changes, changes)
+
+    def _on_changes(self, changes: list[Change]) -> None:
+        concerned: set[Watched] = set()
+        for kind, subject in changes:
+            concerned |= self._watched.get((kind, _plain(subject)), set())
+        self._judge(concerned)
+
+    def _judge(self, concerned: Iterable[Watched]) -> None:
+        if concerned:
+            task = self._loop.create_task(self._judge_all(list(concerned)))
+            self._judging.add(task)
+            task.add_done_callback(self._judging.discard)
+
+    async def _judge_all(self, concerned: list[Watched]) -> None:
+        questions = [(watched.caller, watched.address) for watched in concerned]
+        verdicts = await until_it_works(
+            lambda: blocking.run(_ask, questions, timezone.now()), DatabaseFailure, TimeoutError
+        )
+        for watched, verdict in zip(concerned, verdicts, strict=True):
+            if watched not in self._watched.get(_changes_that_concern(watched.caller)[0], ()):
+                continue  # gone meanwhile
+            if isinstance(verdict, Caller) and _rights(verdict) == _rights(watched.caller):
+                watched.caller = verdict  # perhaps it ends at another time
+                self._set_timer(watched)
+            else:
+                watched.judged(verdict)
+
+    def _set_timer(self, watched: Watched) -> None:
+        if watched.timer is not None:
+            watched.timer.cancel()
+            watched.timer = None
+        if watched.caller.expires_at is not None:
+            left_s = (watched.caller.expires_at - timezone.now()).total_seconds()
+            watched.timer = self._loop.call_later(
+                min(max(left_s, 0.0), _LONGEST_TIMER_S), self._judge_expired, watched
+            )
+
+    def _judge_expired(self, watched: Watched) -> None:
+        expires_at = watched.caller.expires_at
+        if expires_at is not None and expires_at <= timezone.now():
+            watched.judged(CredentialRefused("expired", "The credential has expired."))
+        else:
+            self._set_timer(watched)
+
+
+def _ask(questions: list[tuple[Caller, str]], now: datetime) -> list[Verdict]:
+    """In a thread of the pool."""
+    verdicts: list[Verdict] = []
+    for caller, address in questions:
+        try:
+            verdicts.append(credentials.authenticate_again(caller, now=now, address=address))
+        except CredentialRefused as refused:
+            verdicts.append(refused)
+    return verdicts
+
+
+def _rights(caller: Caller) -> tuple[str, frozenset[str]]:
+    return caller.tier, caller.scopes
+
+
+def _changes_that_concern(caller: Caller) -> list[Change]:
+    """What can change about `caller`; the ids of a caller stay the same."""
+    found = [("account", str(caller.account_id))]
+    if caller.key_id is not None:
+        found.append(("key", caller.key_id.hex))
+    if caller.user_id is not None:
+        found.append(("user", str(caller.user_id)))
+    if caller.family_id is not None:
+        found.append(("family", caller.family_id.hex))
+    return found
+
+
+def _plain(subject: str) -> str:
+    """Ids of keys and logins come from the databases with and without dashes."""
+    try:
+        return uuid.UUID(subject).hex
+    except ValueError:
+        return subject
+
+
+_revocations: dict[asyncio.AbstractEventLoop, Revocation] = {}
+
+
+def current() -> Revocation:
+    """The watch of the running event loop, started at its first use."""
+    loop = asyncio.get_running_loop()
+    revocation = _revocations.get(loop)
+    if revocation is None:
+        revocation = _revocations[loop] = Revocation()
+        revocation.start()
+    return revocation
+
+
+async def stop_current() -> None:
+    """Stop and forget the watch of the running event loop."""
+    revocation = _revocations.pop(asyncio.get_running_loop(), None)
+    if revocation is not None:
+        await revocation.stop()
