@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import Error as DatabaseFailure
+
 from accounts import directory, failures, keys, networks, sessions, tokens
 from accounts.directory import KeyRecord
 from accounts.roles import ROLE_SCOPES
@@ -104,9 +106,7 @@ def authenticate(credential: str, *, now: datetime, address: str) -> Caller:
     if tokens.looks_like_jwt(credential):
         return _authenticate_person(credential, now, address)
     parsed = _parse_key(credential, address)
-    known = directory.current()
-    record = known.remembered_key(parsed.id) or known.load_key(parsed.id)
-    return _admit(parsed, record, now, address)
+    return _admit(parsed, _find_record(parsed.id), now, address)
 
 
 def authenticate_from_memory(credential: str, *, now: datetime, address: str) -> Caller | None:
@@ -130,8 +130,7 @@ def authenticate_again(caller: Caller, *, now: datetime, address: str) -> Caller
 
 def authenticate_key_id(key_id: uuid.UUID, *, now: datetime, address: str) -> Caller:
     """The caller behind a key that was checked before; raises `CredentialRefused`. At most one query."""
-    known = directory.current()
-    record = known.remembered_key(key_id) or known.load_key(key_id)
+    record = _find_record(key_id)
     if record is None:
         raise refuse("unknown", "The API key does not exist any more.", address)
     return _caller_of(record, now, address)
@@ -158,6 +157,20 @@ def refuse(reason: str, detail: str, address: str, key: str = "") -> CredentialR
     failures.count(reason=reason, key=key, address=address)
     logger.info("authentication failed: %s, key %s, from %s", reason, key or "-", address or "-")
     return CredentialRefused(reason, detail)
+
+
+def _find_record(key_id: uuid.UUID) -> KeyRecord | None:
+    known = directory.current()
+    record = known.remembered_key(key_id)
+    if record is not None:
+        return record
+    try:
+        return known.load_key(key_id)
+    except DatabaseFailure:
+        record = known.last_known_key(key_id)
+        if record is None:
+            raise
+        return record
 
 
 def _authenticate_person(token: str, now: datetime, address: str) -> Caller:

@@ -23,8 +23,14 @@ from accounts.models import ApiKey, Limit, Tier
 FRESH_S = 0.8
 """Memory is the truth for so long after the last look at the changes."""
 
+STUCK_S = 1.5
+"""A look at the changes that takes longer has met a database that hangs."""
+
 _MOST_RECORDS = 50_000
 _RELOAD_S = 60.0
+
+# What took longer may have been read before a change that is looked at no more when it arrives here.
+_SLOW_LOAD_S = 2.0
 
 
 class UnknownTier(LookupError):
@@ -71,6 +77,7 @@ class Directory:
         self._tiers_loaded_at = float("-inf")
         self._followed_at = float("-inf")
         self._is_blind = False
+        self._looking_since: float | None = None
 
     def remembered_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` if memory can be trusted with it; None means: ask `load_key`."""
@@ -80,12 +87,21 @@ class Directory:
         now = self._clock()
         if now - self._followed_at < FRESH_S:
             return held[0] if now - held[1] < _RELOAD_S else None
-        if self._is_blind and now - self._followed_at < settings.GATEWAY.credential_grace_s:
-            return held[0]
-        return None
+        return self.last_known_key(key_id) if self._cannot_ask(now) else None
+
+    def last_known_key(self, key_id: uuid.UUID) -> KeyRecord | None:
+        """The record of `key_id` as of the last look at the changes, within the grace; if asking fails."""
+        held = self._keys.get(key_id)
+        within_grace = self._clock() - self._followed_at < settings.GATEWAY.credential_grace_s
+        return held[0] if held is not None and within_grace else None
+
+    def _cannot_ask(self, now: float) -> bool:
+        since = self._looking_since
+        return self._is_blind or (since is not None and now - since > STUCK_S)
 
     def load_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` from the database, by one query; None if there is no such key."""
+        began_at = self._clock()
         key = (
             ApiKey.objects.select_related("account", "tier", "replaced_by")
             .defer("account__tier", "replaced_by__scopes", "replaced_by__networks")
@@ -95,10 +111,12 @@ class Directory:
         if key is None:
             return None
         record = _record_of(key)
+        if self._clock() - began_at > _SLOW_LOAD_S:
+            return record
         with self._lock:
             if len(self._keys) >= _MOST_RECORDS:
                 self._keys.pop(next(iter(self._keys)), None)
-            self._keys[key_id] = (record, self._clock())
+            self._keys[key_id] = (record, began_at)
         return record
 
     def tier(self, name: str) -> TierRecord:
@@ -152,19 +170,27 @@ class Directory:
                 for key_id in [i for i, (r, _) in self._keys.items() if str(r.account_id) == subject]:
                     del self._keys[key_id]
         elif kind == "tier":
-            names = {tier.id: tier.name for tier in self._tiers.values()}
             self.load_tiers()
-            if names != {tier.id: tier.name for tier in self._tiers.values()}:
-                self._keys.clear()  # a tier's name stands in the records of its keys
+            # A tier's name stands in the records of its keys.
+            names = {tier.id: tier.name for tier in self._tiers.values()}
+            with self._lock:
+                for key_id in [i for i, (r, _) in self._keys.items() if names.get(r.tier_id) != r.tier]:
+                    del self._keys[key_id]
+
+    def looking(self, at: float) -> None:
+        """The database is being asked for changes since the moment `at` of the clock."""
+        self._looking_since = at
 
     def followed(self, at: float) -> None:
         """Every change up to the moment `at` of the clock is in here."""
         self._followed_at = at
         self._is_blind = False
+        self._looking_since = None
 
     def lost_sight(self) -> None:
         """The database cannot be asked for changes just now."""
         self._is_blind = True
+        self._looking_since = None
 
 
 def _record_of(key: ApiKey) -> KeyRecord:

@@ -41,6 +41,14 @@ def prune(now: datetime) -> None:
     AccessChange.objects.filter(at__lt=now - _CHANGES_KEPT).delete()
 
 
+async def flush_last() -> None:
+    """Flush for the last time; what a database that is away does not take is lost, and the log says so."""
+    try:
+        await blocking.run(flush)
+    except (DatabaseFailure, TimeoutError) as error:
+        logger.error("the usage of the last seconds is lost: %s", type(error).__name__)
+
+
 async def run_flusher() -> None:
     """Flush every ``USAGE_FLUSH_S`` and prune every hour, until cancelled."""
     pruned_at = float("-inf")
@@ -49,8 +57,9 @@ async def run_flusher() -> None:
         try:
             await blocking.run(flush)
             if time.monotonic() - pruned_at > _PRUNE_EVERY_S:
-                await blocking.run(prune, timezone.now())
+                # Noted before: what takes too long must not be begun again while it still goes on.
                 pruned_at = time.monotonic()
+                await blocking.run(prune, timezone.now())
             _outage.succeeded()
         except (DatabaseFailure, TimeoutError) as error:
             _outage.failed(error)

@@ -69,6 +69,7 @@ class Follower:
     def look(self) -> None:
         """Read the changes once and apply them. Raises Django's database errors."""
         started_at = time.monotonic()
+        self._directory.looking(started_at)
         changes = _changes_of_last(LOOKBACK_S + started_at - (self._looked_at or started_at))
         for kind, subject in changes:
             self._directory.forget(kind, subject)
@@ -81,7 +82,11 @@ class Follower:
 
     def _tell(self, changes: list[Change]) -> None:
         for listener in list(self._listeners):
-            listener(changes)
+            try:
+                listener(changes)
+            except Exception:
+                # The others must hear of it, and the changes are in the directory already.
+                logger.exception("a listener failed on access changes")
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -28,17 +28,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local cost = tonumber(ARGV[1])
 local admitted, values, ends, waits = 1, {}, {}, {}
+-- Microseconds since 1970 fill a double's digits: sums of fractions may be off by a few of them.
+local function slack(period) return math.min(100, period / 2) end
 for i, key in ipairs(KEYS) do
   local kind, capacity, period = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
   local value, wait = tonumber(redis.call('GET', key) or nil), 0
   if kind == 'w' then
-    ends[i] = value and redis.call('PEXPIRETIME', key) or math.ceil(now / 1000) + period
+    ends[i] = value and redis.call('PEXPIRETIME', key) or math.floor(now / 1000) + period
     values[i] = value or 0
     if cost > 0 and values[i] + cost > capacity then wait = math.max(1, ends[i] * 1000 - now) end
   else
     ends[i] = 0
     values[i] = math.max(value or now, now)
-    if cost > 0 then wait = math.max(0, values[i] + (cost - capacity) * period - now) end
+    wait = values[i] + (cost - capacity) * period - now
+    if cost == 0 or wait < slack(period) then wait = 0 end
   end
   waits[i] = wait
   if wait > 0 then admitted = 0 end
@@ -64,7 +67,7 @@ for i, key in ipairs(KEYS) do
                  'PX', string.format('%.0f', math.ceil((values[i] - now) / 1000)))
     end
     reset = values[i] - now
-    remaining = math.max(0, math.floor(capacity - reset / period + 0.000001))
+    remaining = math.max(0, math.floor(capacity - (reset - slack(period)) / period))
   end
   reply[4 * i - 2], reply[4 * i - 1] = remaining, math.ceil(reset)
   reply[4 * i], reply[4 * i + 1] = ends[i], math.ceil(waits[i])

@@ -95,8 +95,8 @@ def _wait_s(rule: LimitRule, counter: _Counter | None, now_s: float, cost: int) 
         used, ends_s = (counter.used, counter.ends_s) if counter else (0.0, now_s + rule.window_s)
         return ends_s - now_s if used + cost > rule.quota else 0.0
     interval_s = rule.window_s / rule.quota
-    full_at = counter.used if counter else now_s
-    return max(0.0, full_at + (cost - rule.burst) * interval_s - now_s)
+    wait_s = (counter.used if counter else now_s) + (cost - rule.burst) * interval_s - now_s
+    return 0.0 if wait_s < _slack_s(interval_s) else wait_s
 
 
 def _standing(rule: LimitRule, key: str, counter: _Counter | None, now_s: float, wait_s: float) -> Standing:
@@ -105,8 +105,14 @@ def _standing(rule: LimitRule, key: str, counter: _Counter | None, now_s: float,
         remaining = max(0, rule.quota - int(used))
         return Standing(rule, key, remaining, ends_s - now_s, _mark(ends_s), wait_s)
     until_full_s = max(0.0, counter.used - now_s) if counter else 0.0
-    remaining = max(0, int(rule.burst - until_full_s * rule.quota / rule.window_s + 1e-9))
+    interval_s = rule.window_s / rule.quota
+    remaining = max(0, int(rule.burst - (until_full_s - _slack_s(interval_s)) / interval_s))
     return Standing(rule, key, remaining, until_full_s, 0, wait_s)
+
+
+def _slack_s(interval_s: float) -> float:
+    """Sums of fractions are off by a little; nobody is refused for that."""
+    return min(1e-4, interval_s / 2)
 
 
 def _mark(ends_s: float) -> int:

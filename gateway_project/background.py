@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 
 from accounts import flushing, following, limiter
-from observability import blocking
 
 _flushers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 
@@ -27,5 +26,5 @@ async def stop() -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await blocking.run(flushing.flush)
+        await flushing.flush_last()
     await limiter.stop_current()

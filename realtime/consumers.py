@@ -69,7 +69,9 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             await self._refuse("ORIGIN_REFUSED", "This origin may not connect.", Close.FORBIDDEN)
             return
         try:
-            credential = find_credential(self.scope["headers"]) or self._find_token()
+            credential = find_credential(self.scope["headers"])
+            if credential is None:
+                credential = self._find_token()
         except CredentialRefused as refused:
             await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
             return

@@ -135,12 +135,13 @@ def _ask(questions: list[tuple[Caller, str]], now: datetime) -> list[Verdict]:
     return verdicts
 
 
-def _rights(caller: Caller) -> tuple[str, frozenset[str]]:
-    return caller.tier, caller.scopes
+def _rights(caller: Caller) -> tuple[int | None, str, frozenset[str]]:
+    """What a socket is opened with: another account is watched, counted and charged under another id."""
+    return caller.account_id, caller.tier, caller.scopes
 
 
 def _changes_that_concern(caller: Caller) -> list[Change]:
-    """What can change about `caller`; the ids of a caller stay the same."""
+    """What can change about `caller`; its ids stay the same for as long as its rights do (`_rights`)."""
     found = [("account", str(caller.account_id))]
     if caller.key_id is not None:
         found.append(("key", caller.key_id.hex))

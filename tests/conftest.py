@@ -55,6 +55,12 @@ def newest_store(redis_client: redis.Redis) -> newest.NewestStore:
 
 
 @pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The Postgres of this run."""
+    return os.environ["DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A running gateway that tests of this process share; each uses a symbol of its own."""
     with contextlib.ExitStack() as held:
@@ -65,7 +71,7 @@ def stack() -> Iterator[Stack]:
 def own_stack() -> Iterator[Stack]:
     """A gateway whose processes and servers this test alone starts, kills and restarts."""
     with contextlib.ExitStack() as held:
-        made = _make_stack(held, os.environ["DATABASE_URL"])
+        made = make_stack(held, os.environ["DATABASE_URL"])
         made.manage("migrate")
         yield made
 
@@ -78,14 +84,15 @@ def own_postgres() -> Iterator[Server]:
 
 
 def _stack(held: contextlib.ExitStack) -> Stack:
-    made = _make_stack(held, os.environ["DATABASE_URL"])
+    made = make_stack(held, os.environ["DATABASE_URL"])
     made.manage("migrate")
     made.start_bridge()
     made.start_web()
     return made
 
 
-def _make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
+def make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
+    """A stack with a database on `server_url` and servers of its own; nothing is started or migrated yet."""
     database_url = held.enter_context(fresh_database(server_url))
     made = Stack(
         database_url,

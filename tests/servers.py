@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -41,7 +42,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until it accepts connections."""
+        """Start and wait until it answers."""
         from gateway_project.embedded import wait_until_listening
 
         self._process = subprocess.Popen(
@@ -54,6 +55,8 @@ class Server:
         )
         if not wait_until_listening(self.port, timeout_s=20):
             raise RuntimeError(f"{self._command[0]} does not listen on port {self.port}")
+        if self.url.startswith("postgresql://"):  # it listens before it has recovered
+            _wait_until_ready(self.url)
 
     def kill(self) -> None:
         """End it the hard way, as a crash would."""
@@ -162,7 +165,6 @@ def running_postgres() -> Iterator[Server]:
         url = f"postgresql://postgres@{embedded.LOOPBACK}:{port}/postgres"
         server = Server(command, port, url, folder, user=user)
         server.start()
-        _wait_until_ready(url)
         try:
             yield server
         finally:
@@ -225,7 +227,9 @@ def pytest_load_initial_conftests() -> None:
 
 
 def _is_distributed() -> bool:
-    return any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
+    """True with ``-n 2`` and the like; ``-n 0`` means this process alone."""
+    arguments = " ".join(sys.argv)
+    return re.search(r"(^| )(-n ?|--numprocesses[ =])(?=\S)(?!0( |$))", arguments) is not None
 
 
 def pytest_unconfigure() -> None:

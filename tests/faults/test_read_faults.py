@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import httpx
 
+from accounts import keys
 from tests.servers import Server, running_nats, running_valkey
 from tests.stack import Stack, event, eventually, fresh_database
 
@@ -86,11 +88,12 @@ def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_bac
             stack.manage("migrate")
             stack.start_web()
             url = f"{stack.base_url}/api/prediction/ZZZZZ"
-            assert httpx.get(url).status_code == 404
+            key = {"X-API-Key": stack.key}
+            assert httpx.get(url, headers=key).status_code == 404
             own_postgres.freeze()
             try:
                 with ThreadPoolExecutor(100) as callers:
-                    asked = [callers.submit(httpx.get, url, timeout=30) for _ in range(100)]
+                    asked = [callers.submit(httpx.get, url, headers=key, timeout=30) for _ in range(100)]
                     first = next(as_completed(asked)).result()
                     assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
                     own_postgres.thaw()
@@ -100,7 +103,7 @@ def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_bac
             assert first.json()["error"] == "OVERLOADED"
             assert first.headers["retry-after"] == "1"
             assert statuses <= {404, 503}
-            eventually(lambda: httpx.get(url).status_code == 404)
+            eventually(lambda: httpx.get(url, headers=key).status_code == 404)
         finally:
             stack.end()
 
@@ -108,14 +111,17 @@ def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_bac
 def _check_without_postgres(stack: Stack, postgres: Server, symbol: str) -> None:
     url = f"{stack.base_url}/api/prediction/{symbol}"
     postgres.kill()
-    # The value is in Redis, and a caller without a key needs no look-up.
-    assert httpx.get(url, timeout=20).status_code == 200
-    for path in (url, f"{stack.base_url}/api/prediction/{symbol}/history"):
-        _assert_unavailable(httpx.get(path, headers={"X-API-Key": stack.key}, timeout=20))
+    # The value is in Redis. A caller without a key needs no look-up, and a key that was good a moment ago is
+    # let in; one that was never seen here cannot be checked.
+    key, never_seen = {"X-API-Key": stack.key}, {"X-API-Key": keys.make_key(uuid.uuid4(), "live")}
+    for headers in ({}, key):
+        assert httpx.get(url, headers=headers, timeout=20).status_code == 200
+    _assert_unavailable(httpx.get(url, headers=never_seen, timeout=20))
+    _assert_unavailable(httpx.get(f"{url}/history", headers=key, timeout=20))
     assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
     assert httpx.get(f"{stack.base_url}/health/ready", timeout=20).status_code == 503
     stack.redis.kill()
-    _assert_unavailable(httpx.get(url, timeout=20))
+    _assert_unavailable(httpx.get(url, headers=key, timeout=20))
     postgres.start()
     eventually(lambda: httpx.get(url, timeout=20).status_code == 200)
 
