@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import uuid
@@ -17,6 +18,7 @@ from tests.stack import Stack
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+_hash = functools.cache(make_password)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Key:
 
 
 def add_tier(stack: Stack, *limits: tuple[str, str, int, int, int | None], redis_down: str = "local") -> str:
-    """A new tier with `limits` of name, scope, quota, window, burst; in one step, so that nobody sees half."""
+    """A new tier with `limits` of name, scope, quota, window, burst; in one step: nobody sees half of it."""
     name = f"tier-{next(_numbers)}"
     rows = ", ".join(["(%s, %s, %s::int, %s::int, %s::int)"] * len(limits)) or "(NULL, NULL, 0, 0, 0)"
     stack.execute(
@@ -94,7 +96,7 @@ def add_user(stack: Stack, *, account: int, role: str = "operator", **changes: A
     name = f"user-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
     values = {
         "username": name,
-        "password": make_password(PASSWORD),
+        "password": _hash(PASSWORD),  # the same for everybody: hashing is slow by design
         "role": role,
         "account_id": account,
         "is_active": True,
