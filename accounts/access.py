@@ -15,12 +15,14 @@ class Need:
     """What a caller must bring for a route and method.
 
     `scope` None means that any good credential will do. `anonymous` routes also take callers without one, if
-    the gateway is set up so. On `public` routes credentials are not looked at. `cost` is what a call takes
-    from the caller's limits: 0 shows them without being limited by them.
+    the gateway is set up so; `strangers` routes let them through to the view, which has a setting of its own.
+    On `public` routes credentials are not looked at. `cost` is what a call takes from the caller's limits: 0
+    shows them without being limited by them.
     """
 
     scope: str | None = None
     anonymous: bool = False
+    strangers: bool = False
     public: bool = False
     cost: int = 0
 
@@ -36,7 +38,7 @@ ROUTES: dict[str, dict[str, Need]] = {
     "auth-login": {"POST": PUBLIC},
     "auth-refresh": {"POST": PUBLIC},
     "auth-logout": {"POST": PUBLIC},
-    "auth-register": {"POST": Need(anonymous=True)},
+    "auth-register": {"POST": Need(anonymous=True, strangers=True, cost=1)},
     "auth-profile": {"GET": _ANY_CREDENTIAL},
     "auth-keys": {"GET": _ANY_CREDENTIAL},
     "auth-key": {"GET": _ANY_CREDENTIAL, "PATCH": _ANY_CREDENTIAL},
@@ -78,7 +80,7 @@ def check(need: Need, *, authenticated: bool, scopes: frozenset[str], anonymous_
     """Raise `NotAllowed` unless a caller with `scopes` may do what has this `need`."""
     if need.public:
         return
-    if not authenticated and not (need.anonymous and anonymous_access):
+    if not authenticated and not need.strangers and not (need.anonymous and anonymous_access):
         raise NotAllowed("NOT_AUTHENTICATED", "Authentication credentials were not provided.")
     if need.scope is not None and need.scope not in scopes:
         raise NotAllowed(

@@ -24,7 +24,9 @@ OVERLAPS = {
 """How long a key lives on after its rotation."""
 
 MOST_KEYS = 100
-"""Usable keys an account may have."""
+"""Usable keys an account may have; keys that live on after their rotation may double it."""
+
+TIER_OF_NEW_ACCOUNTS = "free"
 
 
 class NoTierForKeys(Exception):
@@ -32,7 +34,7 @@ class NoTierForKeys(Exception):
 
 
 class TooManyKeys(Exception):
-    """The account has `MOST_KEYS` usable keys."""
+    """The account has `MOST_KEYS` usable keys, or twice as many in the middle of rotations."""
 
 
 class KeyNotUsable(Exception):
@@ -102,16 +104,27 @@ def issue_key_by_names(
 
 
 @transaction.atomic
+def open_account(*, account_name: str, actor: str, now: datetime, **properties: Any) -> IssuedKey:
+    """A new account on `TIER_OF_NEW_ACCOUNTS` and its first key, with `properties` as in `issue_key`."""
+    tier = Tier.objects.get(name=TIER_OF_NEW_ACCOUNTS)
+    account = create_account(name=account_name, tier=tier, actor=actor)
+    return issue_key(account=account, tier=tier, actor=actor, now=now, **properties)
+
+
+@transaction.atomic
 def rotate_key(*, key: ApiKey, overlap: timedelta, actor: str, now: datetime) -> IssuedKey:
     """Put a new key in the place of `key`, which lives on for `overlap`: same account, tier, scopes, quota.
 
-    Raises `KeyNotUsable`, `KeyAlreadyRotated`.
+    Raises `KeyNotUsable`, `KeyAlreadyRotated`, `TooManyKeys`.
     """
     old = ApiKey.objects.select_for_update(of=("self",)).select_related("account", "tier").get(pk=key.pk)
     if not old.is_usable(now):
         raise KeyNotUsable
     if ApiKey.objects.filter(replaces=old).exists():
         raise KeyAlreadyRotated
+    # Rotating each successor at once would otherwise leave any number of old ones alive.
+    if _usable_keys(old.account, now).count() >= 2 * MOST_KEYS:
+        raise TooManyKeys
     issued = _create_key(
         account=old.account,
         tier=old.tier,

@@ -19,9 +19,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import failures, sessions, tokens
+from accounts.bodies import read_body
 from accounts.credentials import CredentialRefused, choose_credential
 from accounts.guards import guard
-from accounts.login_serializers import LoginBody, LogoutBody, RefreshBody, read_body
+from accounts.login_serializers import LoginBody, LogoutBody, RefreshBody
 from accounts.models import User
 from accounts.sessions import LiveSession, TokenPair
 from observability import request_context
@@ -104,9 +105,10 @@ class LogoutView(_PublicView):
     """``POST /auth/logout``: the end of a login, or of all logins of its user."""
 
     def post(self, request: Request) -> Response:
-        """204, 401 `INVALID_TOKEN`, 422, 503. The refresh token in the body goes before the header."""
+        """204, 401 `INVALID_TOKEN`, 422, 429, 503. The refresh token in the body goes before the header."""
         arrived_at = request_context.arrived_at()
         body = read_body(request, LogoutBody)
+        guard(request, group="logout", per_address=f"{10 * settings.GATEWAY.login_attempts_per_minute}/m")
         now = timezone.now()
         try:
             if "refresh_token" in body:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,9 +37,11 @@ _RETRY_S = 2
 
 Headers = list[tuple[str, str]]
 
-# Looking up keys that turn out to be unknown is what an attacker could keep the database busy with.
+# What could keep the database busy although no limit of a tier counts it: keys that turn out to be unknown,
+# and calls that cost nothing. Counted in each process.
 _UNKNOWN_KEYS = (LimitRule("unknown-keys", "ip", 300, 60, None, "", None),)
-_unknown_keys = LocalLimiter()
+_FREE_CALLS = (LimitRule("free-calls", "account", 10, 1, 100, "", None),)
+_guarded = LocalLimiter()
 
 # Counts for this process while Redis is away.
 _local = LocalLimiter()
@@ -105,6 +108,8 @@ async def admit(
             raise Refused(refused.code, refused.detail, headers=_CHALLENGE) from None
         failures.count(reason="scope", key=_public_id(caller), address=address)
         raise _with_caller(Refused(refused.code, refused.detail), caller) from None
+    if not cost:
+        _check_free_call(caller, address)
     return await _charge(caller, route, address, cost, now)
 
 
@@ -128,21 +133,28 @@ async def _authenticate(headers: list[tuple[bytes, bytes]], address: str, now: d
 
 async def _look_up(credential: str, address: str, now: datetime) -> Caller:
     subject = Subject(account_id=None, lineage=None, address=block_of(address), route="")
-    seen = _unknown_keys.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic(), cost=0)
+    seen = _guarded.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic(), cost=0)
     if seen.standings[0].remaining == 0:
-        retry_s = max(1, round(seen.standings[0].reset_s))
-        raise Refused(
-            "TOO_MANY_ATTEMPTS",
-            "Too many unknown credentials came from this address.",
-            headers=[("Retry-After", str(retry_s))],
-            retry_after=retry_s,
-        )
+        raise _too_many("Too many unknown credentials came from this address.", seen.standings[0].reset_s)
     try:
         return await blocking.run(credentials.authenticate, credential, now=now, address=address)
     except CredentialRefused as refused:
         if refused.reason in ("unknown", "token"):
-            _unknown_keys.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic())
+            _guarded.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic())
         raise
+
+
+def _check_free_call(caller: Caller, address: str) -> None:
+    subject = Subject(caller.account_id, caller.lineage, block_of(address), "")
+    decision = _guarded.take(_FREE_CALLS, subject, now_s=time.monotonic())
+    if not decision.admitted:
+        detail = "The calls of this account that cost nothing come too fast."
+        raise _with_caller(_too_many(detail, decision.retry_after_s), caller)
+
+
+def _too_many(detail: str, wait_s: float) -> Refused:
+    retry_s = max(1, math.ceil(wait_s))
+    return Refused("TOO_MANY_ATTEMPTS", detail, headers=[("Retry-After", str(retry_s))], retry_after=retry_s)
 
 
 async def _charge(caller: Caller, route: str, address: str, cost: int, now: datetime) -> Admission:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -45,7 +46,9 @@ def fleet(postgres_url: str) -> Iterator[tuple[Stack, list[str]]]:
         yield stack, urls
 
 
-def call_in_parallel(urls: Sequence[str], total: int, headers: Callable[[int], Headers]) -> list[int]:
+def call_in_parallel(
+    urls: Sequence[str], total: int, headers: Callable[[int], Headers], path: str = "/api/prediction/AAPL"
+) -> list[int]:
     """The statuses of `total` calls by `CALLERS` callers at once; call n has `headers(n)`."""
     numbers = itertools.count()
 
@@ -54,7 +57,7 @@ def call_in_parallel(urls: Sequence[str], total: int, headers: Callable[[int], H
         found = []
         with contextlib.closing(http.client.HTTPConnection(place.hostname or "", place.port)) as connection:
             while (number := next(numbers)) < total:
-                connection.request("GET", "/api/prediction/AAPL", headers=headers(number))
+                connection.request("GET", path, headers=headers(number))
                 answer = connection.getresponse()
                 answer.read()
                 found.append(answer.status)
@@ -269,3 +272,32 @@ def test_401_for_a_wrong_checksum_needs_neither_database_nor_redis(own_postgres:
             own_postgres.thaw()
         assert_problem(answer, 401, "INVALID_CREDENTIAL")
         assert answer.elapsed.total_seconds() < 0.5
+
+
+def test_429_for_calls_that_cost_nothing_but_come_too_fast(fleet: tuple[Stack, list[str]]) -> None:
+    stack, urls = fleet
+    key = add_key(stack, "enterprise")
+    statuses = call_in_parallel(urls[:1], 400, lambda _: key.header, path="/auth/keys")
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) >= 100
+    refused = eventually(lambda: _refusal_of_free_call(stack, key))
+    assert (refused.json()["error"], refused.headers["retry-after"]) == ("TOO_MANY_ATTEMPTS", "1")
+    assert _get(stack, key).status_code == 200
+
+
+def _refusal_of_free_call(stack: Stack, key: Key) -> httpx.Response | None:
+    call_in_parallel([stack.base_url], 50, lambda _: key.header, path="/auth/keys")
+    answer = _get(stack, key, "/auth/keys")
+    return answer if answer.status_code == 429 else None
+
+
+def test_429_for_an_address_that_guesses_keys(fleet: tuple[Stack, list[str]]) -> None:
+    stack, _ = fleet
+    url = _start_one_more(stack)
+    statuses = call_in_parallel([url], 400, lambda _: {"X-API-Key": keys.make_key(uuid.uuid4(), "live")})
+    assert 300 <= statuses.count(401) <= 300 + CALLERS  # those that were under way when the last one counted
+    assert statuses.count(429) == 400 - statuses.count(401)
+    good = add_key(stack, "enterprise")
+    path = f"{url}/api/prediction/AAPL"
+    assert httpx.get(path, headers=good.header).status_code == 429  # not known here yet, so it has to wait
+    assert httpx.get(path).status_code in (200, 429)
