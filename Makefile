@@ -47,8 +47,9 @@ pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for 
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
-bench: .venv/.embedded ## how long from publish to socket, on the gateway that `make run` runs
+bench: .venv/.embedded ## how long from publish to socket and from order to answer, on the gateway that `make run` runs
 	@$(PY) -m benchmarks.publish_to_socket
+	@$(PY) -m benchmarks.order_to_answer
 
 clean: ## remove the virtual environment, caches and the data of `make run`
 	rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov

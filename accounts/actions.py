@@ -99,7 +99,9 @@ def issue_key_by_names(
     tier = Tier.objects.get(name=tier_name)
     if tier.name == ANONYMOUS_TIER:
         raise NoTierForKeys
-    account, _ = Account.objects.get_or_create(name=account_name, defaults={"tier": tier})
+    account, is_new = Account.objects.get_or_create(name=account_name, defaults={"tier": tier})
+    if is_new:
+        _note_account(account, actor)
     return issue_key(account=account, tier=tier, actor=actor, now=now, name=key_name)
 
 
@@ -175,14 +177,7 @@ def create_account(*, name: str, tier: Tier, actor: str) -> Account:
     for candidate in _names_like(name):
         account, is_new = Account.objects.get_or_create(name=candidate, defaults={"tier": tier})
         if is_new:
-            audit.record(
-                actor=actor,
-                action="account.create",
-                kind="account",
-                subject_id=account.pk,
-                subject=account.name,
-                tier=tier.name,
-            )
+            _note_account(account, actor)
             return account
     raise AssertionError("there is always a name left")
 
@@ -215,6 +210,17 @@ def _values(key: ApiKey) -> dict[str, Any]:
         "networks": list(key.networks),
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
     }
+
+
+def _note_account(account: Account, actor: str) -> None:
+    audit.record(
+        actor=actor,
+        action="account.create",
+        kind="account",
+        subject_id=account.pk,
+        subject=account.name,
+        tier=account.tier.name,
+    )
 
 
 def _note(action: str, key: ApiKey, actor: str, **detail: Any) -> None:

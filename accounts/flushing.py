@@ -27,9 +27,14 @@ _outage = Outage("the database (usage)")
 
 def flush() -> None:
     """Write usage, refused credentials and last uses; nothing is lost by the database errors it raises."""
-    usage.flush()
-    failures.flush()
-    last_use.flush()
+    errors = []
+    for write in (usage.flush, failures.flush, last_use.flush):
+        try:
+            write()
+        except DatabaseFailure as error:  # what is wrong with one must not hold up the others
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def prune(now: datetime) -> None:

@@ -3,7 +3,7 @@
 1. Triggers write a row for every change that decides who may call (`accounts.triggers`).
 2. Each process reads the new rows every `INTERVAL_S`, forgets what they name, and tells its listeners, which
    close sockets.
-3. A transaction takes its row's id when it writes and shows it when it commits, perhaps after a later one.
+3. A transaction writes its row when it commits and shows it a moment later, perhaps after a later one.
    So rows are looked at again for `LOOKBACK_S`; forgetting twice does no harm. A look-up that read the old
    value just before the change and stored it just after is undone by the same repetition.
 
@@ -13,6 +13,7 @@ A thread of its own, with a connection of its own: revocation must not wait behi
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.3
 LOOKBACK_S = 4.0
+RETELL_AFTER_S = 2.0
 
 Change = tuple[str, str]
 Listener = Callable[[list[Change]], None]
@@ -45,6 +47,7 @@ class Follower:
         self._thread: threading.Thread | None = None
         self._outage = Outage("the database (access changes)")
         self._looked_at: float | None = None
+        self._told: dict[int, float] = {}
 
     def start(self) -> None:
         """Begin, in a thread; a second call does nothing."""
@@ -59,7 +62,7 @@ class Follower:
             self._thread.join(timeout=5)
 
     def add_listener(self, listener: Listener) -> None:
-        """Call `listener`, from the thread, with the changes of every look that found some."""
+        """Call `listener`, from the thread, with changes: once at their first sight and once again later."""
         self._listeners.append(listener)
 
     def remove_listener(self, listener: Listener) -> None:
@@ -70,15 +73,31 @@ class Follower:
         """Read the changes once and apply them. Raises Django's database errors."""
         started_at = time.monotonic()
         self._directory.looking(started_at)
-        changes = _changes_of_last(LOOKBACK_S + started_at - (self._looked_at or started_at))
-        for kind, subject in changes:
+        noted = _noted_in_last(LOOKBACK_S + started_at - (self._looked_at or started_at))
+        for kind, subject in set(noted.values()):
             self._directory.forget(kind, subject)
         if not self._directory.knows_tiers:
             self._directory.load_tiers()
         self._directory.followed(started_at)
         self._looked_at = started_at
-        if changes:
+        if changes := self._choose_to_tell(noted, started_at):
             self._tell(changes)
+
+    def _choose_to_tell(self, noted: dict[int, Change], now_s: float) -> list[Change]:
+        """New changes, and those told `RETELL_AFTER_S` ago: somebody may have been judged by the old."""
+        due, told = set(), {}
+        for id_, change in noted.items():
+            told_s = self._told.get(id_)
+            if told_s is None:
+                due.add(change)
+                told[id_] = now_s
+            elif now_s - told_s >= RETELL_AFTER_S:
+                due.add(change)
+                told[id_] = math.inf  # that was the last time
+            else:
+                told[id_] = told_s
+        self._told = told
+        return sorted(due)
 
     def _tell(self, changes: list[Change]) -> None:
         for listener in list(self._listeners):
@@ -105,10 +124,10 @@ class Follower:
         connection.close()
 
 
-def _changes_of_last(seconds: float) -> list[Change]:
-    """By the clock of the database, which has written the times as well."""
+def _noted_in_last(seconds: float) -> dict[int, Change]:
+    """Changes by the id of their note; by the clock of the database, which has written the times as well."""
     recent = AccessChange.objects.filter(at__gte=Now() - timedelta(seconds=seconds))
-    return list(recent.values_list("kind", "subject").distinct())
+    return {id_: (kind, subject) for id_, kind, subject in recent.values_list("id", "kind", "subject")}
 
 
 _follower = Follower(directory.current())

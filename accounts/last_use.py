@@ -31,7 +31,9 @@ _uses: dict[uuid.UUID, Use] = {}
 
 def note(key_id: uuid.UUID, *, at: datetime, address: str, agent: str) -> None:
     """The key was used. There are never more entries than keys that are good."""
-    _uses[key_id] = Use(at, address, agent)
+    # Without the lock a use could land in what `flush` has taken already, and be lost.
+    with _lock:
+        _uses[key_id] = Use(at, address, agent)
 
 
 def flush() -> int:
@@ -48,8 +50,9 @@ def flush() -> int:
         try:
             _write(rows[start : start + _ROWS_AT_ONCE])
         except BaseException:
-            for key_id, use in rows[start:]:
-                _uses.setdefault(key_id, use)
+            with _lock:
+                for key_id, use in rows[start:]:
+                    _uses.setdefault(key_id, use)
             raise
     return len(rows)
 

@@ -105,10 +105,9 @@ class LogoutView(_PublicView):
     """``POST /auth/logout``: the end of a login, or of all logins of its user."""
 
     def post(self, request: Request) -> Response:
-        """204, 401 `INVALID_TOKEN`, 422, 429, 503. The refresh token in the body goes before the header."""
+        """204, 401 `INVALID_TOKEN`, 422, 503. The refresh token in the body goes before the header."""
         arrived_at = request_context.arrived_at()
         body = read_body(request, LogoutBody)
-        guard(request, group="logout", per_address=f"{10 * settings.GATEWAY.login_attempts_per_minute}/m")
         now = timezone.now()
         try:
             if "refresh_token" in body:

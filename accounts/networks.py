@@ -13,6 +13,7 @@ UNKNOWN = "unknown"
 """Stands for a peer without an address, such as one on a Unix socket."""
 
 MOST_NETWORKS = 50
+_MAPPED_PREFIX = 96  # ::ffff:0:0/96 holds the IPv4 addresses
 
 
 class MalformedNetwork(ValueError):
@@ -77,9 +78,15 @@ def allows(networks: tuple[str, ...], address: str) -> bool:
 
 def _parse_network(text: str) -> Network:
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise MalformedNetwork(f"{error}; write networks as 203.0.113.0/24 or 2001:db8::/32") from None
+    # Addresses lose this form in `_parse`, so a network that kept it would hold none of them.
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED_PREFIX:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((int(mapped), network.prefixlen - _MAPPED_PREFIX))
+    return network
 
 
 def _parse(text: str) -> Address | None:

@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 REFRESH_PREFIX = "pgwr_"
 
 _FORM = re.compile(rf"{REFRESH_PREFIX}[A-Za-z0-9_-]{{43}}")
-_TIER_OF_NEW_ACCOUNTS = "free"
 _PRUNED_AT_ONCE = 100
 
 # Of four tables, what every call with a token has to read.
@@ -193,9 +192,9 @@ def prune(*, before: datetime) -> int:
 
 def _give_account(user: User) -> None:
     # `actions` needs `credentials`, which asks this module.
-    from accounts.actions import create_account
+    from accounts.actions import TIER_OF_NEW_ACCOUNTS, create_account
 
-    tier = Tier.objects.get(name=_TIER_OF_NEW_ACCOUNTS)
+    tier = Tier.objects.get(name=TIER_OF_NEW_ACCOUNTS)
     user.account = create_account(name=user.username, tier=tier, actor=f"user {user.username}")
     user.save(update_fields=["account"])
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import secrets
@@ -33,12 +34,17 @@ class TicketsUnavailable(Exception):
 class _Holder(msgspec.Struct, frozen=True):
     kind: Literal["key", "family"]
     id: uuid.UUID
+    # Of the access token that it was bought with: a ticket must not make more of it than it is.
+    expires_at: datetime | None = None
 
 
 def issue(caller: Caller) -> str:
     """A ticket for `caller`, who must be authenticated. Raises `TicketsUnavailable`."""
     ticket = PREFIX + secrets.token_urlsafe(32)
-    holder = _Holder("key", caller.key_id) if caller.key_id else _Holder("family", _family_of(caller))
+    if caller.key_id is not None:
+        holder = _Holder("key", caller.key_id)
+    else:
+        holder = _Holder("family", _family_of(caller), caller.expires_at)
     try:
         _redis().set(_name_of(ticket), msgspec.json.encode(holder), ex=LIFETIME_S)
     except redis.RedisError as error:
@@ -60,7 +66,10 @@ def redeem(ticket: str, *, now: datetime, address: str) -> Caller:
     holder = msgspec.json.decode(found, type=_Holder)
     if holder.kind == "key":
         return credentials.authenticate_key_id(holder.id, now=now, address=address)
-    return credentials.authenticate_family(holder.id, now=now, address=address)
+    if holder.expires_at is not None and now >= holder.expires_at:
+        raise credentials.refuse("expired", "The login behind the ticket has expired; refresh it.", address)
+    caller = credentials.authenticate_family(holder.id, now=now, address=address)
+    return dataclasses.replace(caller, expires_at=holder.expires_at)
 
 
 def _family_of(caller: Caller) -> uuid.UUID:
@@ -70,7 +79,7 @@ def _family_of(caller: Caller) -> uuid.UUID:
 
 
 def _name_of(ticket: str) -> str:
-    return _KEY + hashlib.sha256(ticket.encode()).hexdigest()
+    return _KEY + hashlib.sha256(ticket.encode(errors="replace")).hexdigest()
 
 
 @functools.cache

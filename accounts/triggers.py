@@ -79,16 +79,21 @@ def install(using: str = "default", **_: Any) -> None:
             return
         if connection.vendor == "postgresql":
             cursor.execute(_POSTGRES_FUNCTIONS)
-            statements = [*map(_postgres_watch, wanted), *_postgres_append_only()]
+            statements = [s for watch in wanted for s in _postgres_watch(watch)]
+            statements += _postgres_append_only()
         else:
             statements = [*_sqlite_watches(wanted), *_sqlite_append_only()]
         for statement in statements:
             cursor.execute(statement)
 
 
-def _postgres_watch(watch: _Watch) -> str:
-    return (
-        f"CREATE OR REPLACE TRIGGER note_access_change AFTER {' OR '.join(watch.events)} ON {watch.table} "
+def _postgres_watch(watch: _Watch) -> Iterable[str]:
+    # Deferred to the commit: a transaction that stays open for long would otherwise note a time so old that
+    # nobody looks there any more when the note can be seen.
+    yield f"DROP TRIGGER IF EXISTS note_access_change ON {watch.table}"
+    yield (
+        f"CREATE CONSTRAINT TRIGGER note_access_change AFTER {' OR '.join(watch.events)} ON {watch.table} "
+        "DEFERRABLE INITIALLY DEFERRED "
         f"FOR EACH ROW EXECUTE FUNCTION note_access_change('{watch.kind}', '{watch.subject}')"
     )
 

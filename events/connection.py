@@ -116,7 +116,7 @@ async def ensure_stream(jetstream: JetStreamContext, stream: Stream) -> str:
             StreamConfig(
                 name=stream.name,
                 subjects=list(stream.subjects),
-                retention=RetentionPolicy.LIMITS,
+                retention=RetentionPolicy(stream.retention),
                 storage=StorageType.FILE,
                 max_age=stream.max_age_s,
                 max_bytes=stream.max_bytes,

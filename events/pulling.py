@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,11 @@ class Pulled:
 
 
 class PullConsumer:
-    """A durable pull consumer on `stream`; several processes may share one `durable` name."""
+    """A durable pull consumer on `stream`; several processes may share one `durable` name.
+
+    Credit is free again when a message was handed out; with `busy`, when the caller no longer counts it there
+    (and says so with `wake`).
+    """
 
     def __init__(
         self,
@@ -60,8 +65,10 @@ class PullConsumer:
         credit: int,
         ack_wait_s: float,
         max_ack_pending: int,
+        busy: Callable[[], int] | None = None,
     ) -> None:
         self._connection = connection
+        self._busy = busy
         self._stream = stream
         self._credit = credit
         self._config = ConsumerConfig(
@@ -99,15 +106,21 @@ class PullConsumer:
             await self._keep_open()
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), _HEARTBEAT_S)
+                # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the result.
+                async with asyncio.timeout(_HEARTBEAT_S):
+                    await self._arrived.wait()
             except TimeoutError:
                 continue
         if len(self._waiting) < most and not self._stopped:
             await asyncio.sleep(linger_s)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         if not self._stopped:
-            await self._keep_open()
+            await self._keep_open(handed_out=len(batch))
         return batch
+
+    def wake(self) -> None:
+        """Let a waiting `next_batch` look at `busy` again."""
+        self._arrived.set()
 
     async def stop(self) -> None:
         """Ask for no more messages; `next_batch` still gives what has been received."""
@@ -121,15 +134,16 @@ class PullConsumer:
                 await self._subscription.unsubscribe()
             self._subscription = None
 
-    async def _keep_open(self) -> None:
+    async def _keep_open(self, *, handed_out: int = 0) -> None:
         """Renew the credit; start over where the server lost us, the consumer or the stream."""
         silent = self._open and time.monotonic() - self._heard_at > _SILENCE_S
         if self._lost or silent:
             if not self._connection.client.is_connected:
                 return
             await self._start_over()
-        missing = self._credit - self._open - len(self._waiting)
-        if missing >= self._credit // 2 and self._connection.client.is_connected:
+        held = 0 if self._busy is None else self._busy() + handed_out
+        missing = self._credit - self._open - len(self._waiting) - held
+        if missing >= max(1, self._credit // 2) and self._connection.client.is_connected:
             await self._request(missing)
 
     async def _start_over(self) -> None:

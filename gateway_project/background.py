@@ -1,4 +1,4 @@
-"""What a server process does beside answering: follow access changes, write what was counted.
+"""What a server process does beside answering: follow access changes, write counts, publish promises.
 
 Started in lifespan, and at the first request by servers that have none (daphne).
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
+from django.conf import settings
+
 from accounts import flushing, following, limiter
+from events import relay, streams
 
 _flushers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 
@@ -18,6 +21,7 @@ def start() -> None:
     if loop not in _flushers:
         _flushers[loop] = loop.create_task(flushing.run_flusher())
         following.current()
+        relay.start_current(settings.GATEWAY.nats_url, streams.JOBS, name="web")
 
 
 async def stop() -> None:
@@ -27,4 +31,5 @@ async def stop() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await flushing.flush_last()
+    await relay.stop_current()
     await limiter.stop_current()

@@ -32,6 +32,7 @@ _SCHEMES = {
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 WorkerThreads = Annotated[int, msgspec.Meta(ge=1, le=100)]
+DottedPath = Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$")]
 
 
 class ConfigurationError(Exception):
@@ -102,6 +103,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long the bridge collects a batch, in milliseconds."""
     bridge_ack_wait_s: PositiveFloat = 10.0
     """After this long without a sign of life the server gives a bridge's messages to another one."""
+    explainer: DottedPath = "pipeline.explainer.ReferenceExplainer"
+    """Dotted path of the class that explains; `explanations/explainer.py` has its interface."""
+    explain_timeout_s: PositiveFloat = 60.0
+    """An explainer that takes longer than this is killed, and its order tried again."""
+    explain_tries: PositiveInt = 3
+    """How often an order is given to an explainer that fails; then it has failed for good."""
+    explain_ack_wait_s: PositiveFloat = 10.0
+    """After this long without a sign of life the server gives a worker's orders to another one."""
+    explainer_memory_mb: Annotated[int, msgspec.Meta(ge=256)] = 2048
+    """Address space of a process that explains, in MiB; what goes beyond fails its order."""
 
     @property
     def compiled_symbol_pattern(self) -> re.Pattern[str]:

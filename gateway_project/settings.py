@@ -9,6 +9,7 @@ from typing import Any
 
 import django_stubs_ext
 
+from gateway_project import admin_looks
 from gateway_project import config as gateway_config
 from gateway_project.database import database_settings
 from observability.logging import logging_config
@@ -25,7 +26,10 @@ ALLOWED_HOSTS = GATEWAY.allowed_hosts
 INSTALLED_APPS = [
     # daphne gives `runserver` its ASGI development server; it costs every other command a Twisted import.
     *(["daphne"] if sys.argv[1:2] == ["runserver"] else []),
-    "django.contrib.admin",
+    # Before the admin: its templates take the place of the admin's.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "gateway_project.admin_app.GatewayAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,7 +41,9 @@ INSTALLED_APPS = [
     "channels",
     "gateway_project",
     "accounts",
+    "events",
     "predictions",
+    "explanations",
     "realtime",
     "pipeline",
 ]
@@ -107,7 +113,9 @@ CHANNEL_LAYERS = {
     }
 }
 
-# What django-ratelimit counts attempts in; nothing else is cached through Django.
+UNFOLD = admin_looks.UNFOLD
+
+# What django-ratelimit counts attempts in, and what tells a form that is sent twice; nothing else is cached.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -144,7 +152,12 @@ CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 CORS_EXPOSE_HEADERS = [
     "Content-Length",
     "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
+    "Warning",
+    "X-API-Key-Expires",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
@@ -161,6 +174,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # The finders serve the packages' own files: a fresh clone needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
@@ -171,5 +185,6 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "gateway_project.formats"
 
 LOGGING = logging_config(GATEWAY.log_level)

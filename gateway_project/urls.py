@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from gateway_project import health, pages, problems
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("errors/<str:code>", pages.error, name="error-page"),
     path("health/ready", health.ready, name="health-ready"),
     path("version", health.version, name="version"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
 

@@ -26,7 +26,9 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
     loop = asyncio.get_running_loop()
-    return await asyncio.wait_for(loop.run_in_executor(_pool, _with_connection_returned, call), TIMEOUT_S)
+    # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes together with the result.
+    async with asyncio.timeout(TIMEOUT_S):
+        return await loop.run_in_executor(_pool, _with_connection_returned, call)
 
 
 def _with_connection_returned(call: Callable[[], T]) -> T:

@@ -22,16 +22,19 @@ from django.utils import timezone
 from accounts import access, last_use, tickets
 from accounts.credentials import Caller, CredentialRefused, authenticate, find_credential
 from accounts.keys import KEY_PREFIX
+from explanations import jobs
 from observability import blocking
 from predictions.reads import NoStoreReachable
-from realtime import hub, protocol, revocation
+from realtime import explained, hub, protocol, revocation
 from realtime.connection import Connection
 from realtime.protocol import BadFrame, Close
 from realtime.revocation import Verdict, Watched
+from realtime.watching import MAX_WATCHES
 
 logger = logging.getLogger(__name__)
 
 _MOST_BAD_FRAMES = 10
+EXPLANATIONS_SCOPE = "explanations:read"
 
 
 class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships no types
@@ -148,6 +151,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         elif isinstance(request, protocol.Unsubscribe):
             ended = self._hub.unsubscribe(self._connection, request.symbols)
             self._connection.tell(protocol.unsubscribed(ended, request.id))
+        elif isinstance(request, protocol.Watch):
+            await self._on_watch(request, self._watched.caller)
         else:
             self._connection.tell(protocol.pong(request.id))
 
@@ -166,6 +171,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             already=self._connection.symbols,
         )
         self._hub.subscribe(self._connection, accepted)
+        if request.explanations and self._may_read_explanations(request.id):
+            self._hub.watching.follow(self._connection, accepted)
         self._connection.tell(protocol.subscribed(accepted, rejected, request.id))
         if not request.snapshot or not accepted:
             return
@@ -179,6 +186,33 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                     request.id,
                 )
             )
+
+    def _may_read_explanations(self, id_: str | None) -> bool:
+        if self._watched is not None and EXPLANATIONS_SCOPE in self._watched.caller.scopes:
+            return True
+        detail = f"This credential does not have the scope {EXPLANATIONS_SCOPE}."
+        self._connection.tell(protocol.error("SCOPE_MISSING", detail, id_))
+        return False
+
+    async def _on_watch(self, request: protocol.Watch, caller: Caller) -> None:
+        """Watch first and look afterwards, so that no end is missed in between."""
+        if not self._may_read_explanations(request.id):
+            return
+        code = ""
+        try:
+            job = await blocking.run(jobs.find, request.job_id, account_id=caller.account_id)
+            if job is None:
+                code, detail = "UNKNOWN_JOB", "There is no such job of this account."
+            elif not self._hub.watching.watch(self._connection, str(job.computation_id), str(job.pk)):
+                code, detail = "TOO_MANY_WATCHES", f"A connection watches {MAX_WATCHES} jobs at most."
+            else:
+                state = await blocking.run(explained.current_news, job.computation_id)
+                if self._hub.watching.is_watched(self._connection, str(job.computation_id)):
+                    self._hub.watching.tell(self._connection, state)
+        except (DatabaseFailure, TimeoutError):
+            code, detail = "STORE_UNAVAILABLE", "Jobs cannot be read right now; try again in a moment."
+        if code:
+            self._connection.tell(protocol.error(code, detail, request.id))
 
     async def _reject(self, bad: BadFrame) -> None:
         self._bad_frames += 1

@@ -21,9 +21,10 @@ from observability.outages import Outage
 from observability.retries import until_it_works
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
-from realtime import batches, protocol
+from realtime import batches, news, protocol
 from realtime.batches import Batch, Update
 from realtime.connection import Connection
+from realtime.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Hub:
         self._receiving: asyncio.Task[None] | None = None
         self._healing: asyncio.Task[None] | None = None
         self._has_hole = False
+        self.watching = Watching()
         self.joined = asyncio.Event()
 
     def start(self) -> None:
@@ -67,6 +69,7 @@ class Hub:
     def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
         """End subscriptions; returns those that existed."""
         ended = [symbol for symbol in dict.fromkeys(symbols) if symbol in connection.symbols]
+        self.watching.unfollow(connection, ended)
         for symbol in ended:
             connection.forget(symbol)
             others = self._subscribers[symbol]
@@ -78,6 +81,7 @@ class Hub:
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is gone."""
+        self.watching.remove(connection)
         self.unsubscribe(connection, list(connection.symbols))
 
     async def send_snapshots(self, connection: Connection, symbols: list[str]) -> None:
@@ -174,10 +178,16 @@ class Hub:
         channel = await self._join(layer)
         while True:
             try:
-                self.deliver(batches.decode(await layer.receive(channel)))
+                self._take(await layer.receive(channel))
             except Exception:
                 # One message must not end the live flow of every socket in this process.
                 logger.exception("ignoring a message on the channel layer")
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == news.TYPE:
+            self.watching.deliver(news.decode(message))
+        else:
+            self.deliver(batches.decode(message))
 
     async def _join(self, layer: Any) -> str:
         """Become a member of the group, waiting for Redis as long as it takes; returns our channel."""
@@ -195,7 +205,8 @@ class Hub:
 async def _enter_group(layer: Any) -> str:
     try:
         channel: str = await layer.new_channel()
-        await layer.group_add(batches.GROUP, channel)
+        for group in (batches.GROUP, news.GROUP):
+            await layer.group_add(group, channel)
     except (RedisError, OSError):
         # The layer keeps the channel of a failed try; the hub is its only user here.
         with contextlib.suppress(RedisError, OSError):

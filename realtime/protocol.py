@@ -7,6 +7,7 @@ codes are listed here and nowhere else.
 from __future__ import annotations
 
 import re
+import uuid
 from enum import IntEnum
 from typing import Annotated, Any
 
@@ -54,10 +55,11 @@ class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):
 
 
 class Subscribe(msgspec.Struct, tag_field="action", tag="subscribe", frozen=True):
-    """Ask for updates of `symbols`; `snapshot` sends their newest values first."""
+    """Ask for updates of `symbols`: their newest values first (`snapshot`), also their explanations."""
 
     symbols: OfferedSymbols
     snapshot: bool = True
+    explanations: bool = False
     id: Id | None = None
 
 
@@ -65,6 +67,13 @@ class Unsubscribe(msgspec.Struct, tag_field="action", tag="unsubscribe", frozen=
     """No more updates of `symbols`."""
 
     symbols: OfferedSymbols
+    id: Id | None = None
+
+
+class Watch(msgspec.Struct, tag_field="action", tag="watch", frozen=True):
+    """Ask to be told what becomes of an explanation job."""
+
+    job_id: uuid.UUID
     id: Id | None = None
 
 
@@ -80,7 +89,7 @@ class _AnyRequest(msgspec.Struct, frozen=True):
     id: Id | None = None
 
 
-Request = Auth | Subscribe | Unsubscribe | Ping
+Request = Auth | Subscribe | Unsubscribe | Watch | Ping
 
 
 class BadFrame(Exception):
@@ -174,6 +183,12 @@ def prediction_update(document: bytes, *, snapshot: bool = False) -> str:
     """Frame a JSON object of `predictions.documents`, which was encoded once for everyone."""
     mark = '"snapshot":true,' if snapshot else ""
     return f'{{"type":"prediction_update",{mark}{document[1:].decode()}'
+
+
+def explanation(kind: str, body: bytes, job_id: str | None = None) -> str:
+    """Frame a JSON object of `realtime.news`, which was encoded once for everyone."""
+    job = "" if job_id is None else f'"job_id":"{job_id}",'
+    return f'{{"type":"{kind}",{job}{body[1:].decode()}'
 
 
 def sort_symbols(

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], *, timeout_s: float = 15.0) -> T:
+def eventually(check: Callable[[], T | None], *, timeout_s: float = 15.0) -> T:
     """Call `check` until it returns something true; AssertionError with its last value otherwise."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -184,6 +184,10 @@ class Stack:
     def start_bridge_at_once(self) -> subprocess.Popen[bytes]:
         """One more bridge, whether its servers are up or not."""
         return self.start("nats_bridge")
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """One more worker for explanations."""
+        return self.start("explain_worker")
 
     def start_web(self) -> subprocess.Popen[bytes]:
         """The web server, and a key to call it with."""

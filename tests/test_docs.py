@@ -50,7 +50,9 @@ def test_every_close_code_and_error_code_of_the_socket_is_documented() -> None:
             assert code in document, f"{code} is missing in docs/WEBSOCKET.md"
 
 
-@pytest.mark.parametrize("stream", [streams.PREDICTIONS, streams.DEAD_LETTERS])
+@pytest.mark.parametrize(
+    "stream", [streams.PREDICTIONS, streams.JOBS, streams.EXPLANATIONS, streams.DEAD_LETTERS]
+)
 def test_every_stream_is_documented(stream: streams.Stream) -> None:
     document = read("docs/EVENTS.md")
     assert f"| `{stream.name}` | {', '.join(f'`{s}`' for s in stream.subjects)} |" in document

@@ -30,7 +30,7 @@ async def linked(url: str) -> AsyncIterator[RedisLink]:
 
 @contextlib.asynccontextmanager
 async def listening(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that is polite at the greeting, says `answer` to each later PING, and keeps what it has read."""
+    """A server that is polite at the greeting, says `answer` to each PING, and keeps what it has read."""
     read: list[bytes] = []
     ended = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""A secret is in the one answer that shows it and nowhere else: everything that the gateway keeps is searched.
+"""A secret is in the one answer that shows it and nowhere else: all that the gateway keeps is searched.
 
 Keys, passwords, access and refresh tokens, tickets; in the database (every row of every table, so the audit
 too), Redis (every key and value), the logs at DEBUG, later answers, and every page of the admin.

@@ -8,6 +8,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -159,9 +160,9 @@ def test_429_has_the_promised_headers_and_body(fleet: tuple[Stack, list[str]]) -
     assert "'hourly' of 1 calls per 3600 s" in body["detail"]
 
 
-def assert_problem_of(response: httpx.Response) -> dict[str, object]:
+def assert_problem_of(response: httpx.Response) -> dict[str, Any]:
     """The body of a 429, whose type is the one that IANA has registered."""
-    body: dict[str, object] = response.json()
+    body: dict[str, Any] = response.json()
     assert (response.status_code, body["error"]) == (429, "RATE_LIMIT_EXCEEDED")
     assert response.headers["content-type"] == PROBLEM
     assert body["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -242,10 +243,10 @@ def _count_of_limits(client: redis.Redis, act: Callable[[], object]) -> list[str
         if one["name"] == "prediction-gateway-limits"
     }
     assert ports
-    with client.monitor() as monitor:
+    with client.monitor() as monitor:  # type: ignore[no-untyped-call]
         act()
         client.echo("the end")
-        seen = []
+        seen: list[str] = []
         for command in monitor.listen():
             if "the end" in command["command"]:
                 return seen

@@ -8,6 +8,7 @@ import re
 import string
 import threading
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -95,3 +96,34 @@ async def test_tasks_that_run_at_once_do_not_see_each_others_id() -> None:
 
 def test_the_header_is_the_one_of_the_contract() -> None:
     assert request_context.HEADER == "X-Request-ID"
+
+
+ARRIVED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_request_is_known_with_its_address_and_the_time_it_came_in_its_context_alone() -> None:
+    served, other = contextvars.Context(), contextvars.Context()
+    served.run(bind, "request-1", address="203.0.113.7", arrived_at=ARRIVED)
+    other.run(bind, "request-2", address="2001:db8::1")
+    assert (served.run(request_context.address), other.run(request_context.address)) == (
+        "203.0.113.7",
+        "2001:db8::1",
+    )
+    assert served.run(request_context.arrived_at) == ARRIVED
+    assert other.run(request_context.arrived_at) > ARRIVED
+    assert contextvars.Context().run(request_context.address) == ""
+
+
+def test_the_next_request_of_a_context_inherits_nothing() -> None:
+    context = contextvars.Context()
+    context.run(bind, "request-1", address="203.0.113.7", arrived_at=ARRIVED)
+    context.run(bind, "request-2")
+    assert context.run(request_context.address) == ""
+    assert context.run(request_context.arrived_at) > ARRIVED
+
+
+def test_outside_of_a_request_it_has_come_just_now() -> None:
+    before = datetime.now(UTC)
+    came = contextvars.Context().run(request_context.arrived_at)
+    assert before <= came <= datetime.now(UTC)
+    assert came.tzinfo is UTC

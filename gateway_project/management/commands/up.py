@@ -38,9 +38,9 @@ _READY_TIMEOUT_S = 30.0
 
 
 class Command(BaseCommand):
-    """Run servers, web, bridge and the replay until Ctrl-C or SIGTERM."""
+    """Run servers, web, bridge, worker and the replay until Ctrl-C or SIGTERM."""
 
-    help = "Run the whole gateway on this machine: servers, web, bridge and a replay of real data."
+    help = "Run the whole gateway on this machine: servers, web, bridge, worker and a replay of real data."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -110,6 +110,7 @@ class Command(BaseCommand):
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         await supervisor.start("web", [*manage, "serve", "--port", str(port)], environ)
         await supervisor.start("bridge", [*manage, "nats_bridge"], environ)
+        await supervisor.start("worker", [*manage, "explain_worker"], environ)
         if feed:
             replay = ["replay_market", "--loop", "--start", "2010-01-04", "--speed", "1"]
             await supervisor.start("replay", [*manage, *replay], environ)

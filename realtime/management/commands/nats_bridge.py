@@ -11,14 +11,19 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from events.connection import ServerTooOld, connect
-from realtime.bridge import Bridge, StoreStuck
+from events import streams
+from events.connection import Connection, ServerTooOld, connect
+from events.relay import Relay
+from explanations.reconciling import reconcile_for_ever
+from realtime.bridge import Layer, Predictions
+from realtime.courier import Courier, Freight, StoreStuck
+from realtime.explained import Explanations
 
 
 class Command(BaseCommand):
-    """Bridge predictions from NATS into the record, Redis and the channel layer."""
+    """Bridge predictions and explanations from NATS into the record, Redis and the channel layer."""
 
-    help = "Bridge predictions from NATS JetStream into the database, Redis and the channel layer."
+    help = "Bridge predictions and explanations from NATS into the database, Redis and the channel layer."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -36,8 +41,7 @@ class Command(BaseCommand):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        config = settings.GATEWAY
-        connecting = asyncio.create_task(connect(config.nats_url, name="nats_bridge"))
+        connecting = asyncio.create_task(connect(settings.GATEWAY.nats_url, name="nats_bridge"))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
@@ -45,14 +49,48 @@ class Command(BaseCommand):
             return
         stopping.cancel()
         connection = await connecting
-        bridge = Bridge(
-            connection,
-            symbol_pattern=config.compiled_symbol_pattern,
-            batch_size=config.bridge_batch_size,
-            linger_s=config.bridge_batch_ms / 1000,
-            ack_wait_s=config.bridge_ack_wait_s,
-        )
         try:
-            await bridge.run(stop)
+            await _bridge(connection, stop)
         finally:
             await connection.drain()
+
+
+async def _bridge(connection: Connection, stop: asyncio.Event) -> None:
+    """Carry both freights and look after what is owed, until `stop` is set or one of them fails."""
+    config = settings.GATEWAY
+    layer = Layer()
+    predictions = Predictions(layer, symbol_pattern=config.compiled_symbol_pattern)
+    relay = Relay(config.nats_url, streams.JOBS, name="nats_bridge outbox")
+    relay.start()
+    couriers = [
+        _carry(connection, predictions, stop),
+        _carry(connection, Explanations(layer), stop),
+    ]
+    beside = [
+        asyncio.create_task(predictions.beat()),
+        asyncio.create_task(reconcile_for_ever(connection, relay)),
+    ]
+    try:
+        await asyncio.wait([*couriers, *beside], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await asyncio.wait(couriers)
+        for task in (*couriers, *beside):
+            if task.done():
+                task.result()
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await relay.stop()
+
+
+def _carry(connection: Connection, freight: Freight[Any, Any], stop: asyncio.Event) -> asyncio.Task[None]:
+    config = settings.GATEWAY
+    courier = Courier(
+        connection,
+        freight,
+        batch_size=config.bridge_batch_size,
+        linger_s=config.bridge_batch_ms / 1000,
+        ack_wait_s=config.bridge_ack_wait_s,
+    )
+    return asyncio.create_task(courier.run(stop))

@@ -1,0 +1,123 @@
+"""How long from ordering an explanation to its answer, with `Prefer: wait` and over the socket.
+
+Run it against a gateway that `make run` has started: ``.venv/bin/python -m benchmarks.order_to_answer``. Each
+order is for a prediction of its own, so that nothing is answered from an earlier computation: the newest real
+prediction of AAPL is published again under a new time before it is ordered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import connect
+
+from benchmarks.calling import Caller
+from benchmarks.publish_to_socket import percentile
+from events import connection, publishing, streams
+
+SYMBOL = "AAPL"
+_PREDICTED = (
+    "symbol",
+    "current_price",
+    "predicted_price",
+    "confidence",
+    "horizon",
+    "model_version",
+    "as_of",
+    "features",
+)
+
+
+async def publish_anew(opened: connection.Connection, caller: Caller) -> str:
+    """Publish the newest prediction again, as of now; returns its time once it can be read."""
+    newest = await caller.get(f"/api/prediction/{SYMBOL}?include_features=true")
+    stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event = {name: newest[name] for name in _PREDICTED} | {"timestamp": stamp}
+    await publishing.publish_once(
+        opened.jetstream, streams.PREDICTION_UPDATED, msgspec.json.encode(event), msg_id=uuid.uuid4().hex
+    )
+    while True:
+        if (await caller.get(f"/api/prediction/{SYMBOL}"))["timestamp"] >= stamp:
+            return stamp
+        await asyncio.sleep(0.01)
+
+
+async def order_and_wait(caller: Caller, depth: str) -> float:
+    """Milliseconds from the order to its answer, in one call."""
+    began = time.perf_counter()
+    status, answer = await caller.post(f"/api/explanation/{SYMBOL}", {"depth": depth}, Prefer="wait=20")
+    if status != 200:
+        sys.exit(f"no answer in 20 s ({status}): {answer}")
+    return (time.perf_counter() - began) * 1000
+
+
+async def order_and_watch(caller: Caller, socket: Any, depth: str) -> float:
+    """Milliseconds from the order to the frame that tells of its end."""
+    began = time.perf_counter()
+    _, job = await caller.post(f"/api/explanation/{SYMBOL}", {"depth": depth})
+    await socket.send(json.dumps({"action": "watch", "job_id": job["job_id"]}))
+    while True:
+        frame = json.loads(await asyncio.wait_for(socket.recv(), 20))
+        if frame["type"] in ("explanation_failed", "error"):
+            sys.exit(f"no explanation: {frame}")
+        if frame["type"] == "explanation_completed":
+            return (time.perf_counter() - began) * 1000
+
+
+async def measure(folder: Path, count: int) -> str:
+    """Order `count` explanations of each depth, one after the other; returns the result as text."""
+    endpoints = json.loads((folder / "endpoints.json").read_text())
+    key = (folder / "demo_key").read_text().strip()
+    opened = await connection.connect(endpoints["nats"], name="benchmark")
+    lines = []
+    url = endpoints["http"].replace("http://", "ws://") + "/ws/predictions"
+    async with (
+        Caller(endpoints["http"], key) as caller,
+        connect(url, additional_headers={"X-API-Key": key}) as socket,
+    ):
+        await socket.recv()
+        for depth in ("fast", "medium", "deep"):
+            waited, watched = [], []
+            for _ in range(count):
+                await publish_anew(opened, caller)
+                waited.append(await order_and_wait(caller, depth))
+                await publish_anew(opened, caller)
+                watched.append(await order_and_watch(caller, socket, depth))
+            lines += [
+                _line(f"{depth}, Prefer: wait", waited),
+                _line(f"{depth}, watched over the socket", watched),
+            ]
+    await opened.drain()
+    return "\n".join(lines)
+
+
+def _line(what: str, times: list[float]) -> str:
+    return (
+        f"order to answer, {what}, {len(times)} orders: median {statistics.median(times):.1f} ms, "
+        f"p99 {percentile(times, 0.99):.1f} ms, max {max(times):.1f} ms"
+    )
+
+
+def main() -> None:
+    """Parse the options and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
+    parser.add_argument("--count", type=int, default=100)
+    options = parser.parse_args()
+    if not (options.data / "endpoints.json").exists():
+        sys.exit(f"no gateway runs in {options.data}: start `make run` in another terminal first")
+    sys.stdout.write(asyncio.run(measure(options.data, options.count)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

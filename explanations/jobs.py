@@ -1,0 +1,13 @@
+"""Finding jobs: whoever asks sees their own account's and no others."""
+
+from __future__ import annotations
+
+import uuid
+
+from explanations.models import ExplanationJob
+
+
+def find(job_id: uuid.UUID, *, account_id: int | None) -> ExplanationJob | None:
+    """The job of the account, with its computation; None for an unknown one and a foreign one. One query."""
+    jobs = ExplanationJob.objects.select_related("computation")
+    return jobs.filter(pk=job_id, account_id=account_id).first() if account_id is not None else None

@@ -1,0 +1,171 @@
+"""Ordering and cancelling explanations: each a verb in one transaction. What they owe NATS is in the outbox.
+
+1. An order holds the row of its account: jobs in flight are counted, and idempotency keys are looked up,
+   one order of the account after the other.
+2. One prediction is computed once per depth. Whoever comes second waits in the unique index for the first,
+   then joins. A computation that is joined or cancelled is held, so that none ends under its newest job.
+3. Locks are taken in one direction, account before computation, and one computation at a time.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from django.db import transaction
+
+from accounts.credentials import Caller
+from accounts.models import Account
+from accounts.models.records import NO_ACCOUNT
+from events import outbox, relay, streams
+from events.explanations import Depth, ExplainOrder, PinnedPrediction, encode
+from events.outbox import Outgoing
+from explanations import idempotency
+from explanations.idempotency import Repeatable
+from explanations.models import Computation, ExplanationJob
+
+_TRIES = 20
+_SHARED = (*Computation.UNFINISHED, Computation.State.DONE)
+_FINISHED = (Computation.State.DONE, Computation.State.FAILED)
+
+
+class TooManyJobs(Exception):
+    """The account has as many unfinished jobs as it may have."""
+
+
+class UnknownJob(Exception):
+    """There is no such job of this account."""
+
+
+class JobFinished(Exception):
+    """The job is done or failed: there is nothing left to cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The caller's job, with its computation; `is_repeated` if an earlier call with the same key got it."""
+
+    job: ExplanationJob
+    is_repeated: bool
+
+
+@transaction.atomic
+def order(
+    *,
+    caller: Caller,
+    pinned: PinnedPrediction,
+    depth: Depth,
+    now: datetime,
+    request_id: str,
+    most_in_flight: int,
+    repeatable: Repeatable | None = None,
+) -> Ordered:
+    """Order the explanation of `pinned` to `depth`. Raises `TooManyJobs`, `idempotency.KeyReused`."""
+    account_id = _hold_account(caller)
+    earlier = repeatable and idempotency.find(repeatable, account_id=account_id, now=now)
+    if earlier:
+        return Ordered(earlier, is_repeated=True)
+    offered = _computation(pinned, depth, request_id, now)
+    computation = _join_or_start(offered)
+    if computation.state in Computation.UNFINISHED and _count_in_flight(account_id) >= most_in_flight:
+        raise TooManyJobs
+    is_new = computation.pk == offered.pk
+    job = ExplanationJob.objects.create(
+        id=computation.pk if is_new else uuid.uuid4(),
+        computation=computation,
+        account_id=account_id,
+        key_id=caller.key_id,
+        ordered_by=caller.name[:200],
+        created_at=now,
+    )
+    if repeatable is not None:
+        idempotency.remember(repeatable, job, now=now)
+    if is_new:
+        _promise(computation, pinned, depth, now)
+    return Ordered(job, is_repeated=False)
+
+
+@transaction.atomic
+def cancel(*, job_id: uuid.UUID, account_id: int | None, now: datetime) -> None:
+    """Cancel a job for good; a second time changes nothing. Nobody's computation is stopped.
+
+    Raises `UnknownJob`, `JobFinished`.
+    """
+    job = ExplanationJob.objects.filter(pk=job_id, account_id=account_id).first()
+    if job is None:
+        raise UnknownJob
+    computation = Computation.objects.select_for_update().get(pk=job.computation_id)
+    still = ExplanationJob.objects.filter(pk=job.pk, cancelled_at=None)
+    if computation.state in _FINISHED and still.exists():
+        raise JobFinished
+    still.update(cancelled_at=now)
+    if not ExplanationJob.objects.filter(computation=computation, cancelled_at=None).exists():
+        _stop(computation.pk, now)
+
+
+def _stop(computation_id: uuid.UUID, now: datetime) -> None:
+    """End a computation that nobody waits for any more."""
+    unfinished = Computation.objects.filter(pk=computation_id, state__in=Computation.UNFINISHED)
+    if unfinished.update(state=Computation.State.CANCELLED, heard_at=now, finished_at=now):
+        outbox.drop([str(computation_id)])
+        tell = functools.partial(relay.tell, streams.EXPLAIN_CANCELLED, str(computation_id).encode())
+        transaction.on_commit(tell, robust=True)
+
+
+def _hold_account(caller: Caller) -> int:
+    """Hold the account's row until the end of the transaction; where rows cannot be held, the database is."""
+    account_id = NO_ACCOUNT if caller.account_id is None else caller.account_id
+    list(Account.objects.select_for_update(no_key=True).filter(pk=account_id).values_list("pk"))
+    return account_id
+
+
+def _computation(pinned: PinnedPrediction, depth: Depth, request_id: str, now: datetime) -> Computation:
+    return Computation(
+        symbol=pinned.symbol,
+        depth=depth,
+        prediction_timestamp=pinned.timestamp,
+        model_version=pinned.model_version,
+        prediction=msgspec.to_builtins(pinned),
+        created_at=now,
+        heard_at=now,
+        request_id=request_id,
+    )
+
+
+def _join_or_start(offered: Computation) -> Computation:
+    """The computation of the same thing that is there, held; else `offered`, new in the database."""
+    shared = Computation.objects.select_for_update().filter(
+        symbol=offered.symbol,
+        prediction_timestamp=offered.prediction_timestamp,
+        model_version=offered.model_version,
+        depth=offered.depth,
+        state__in=_SHARED,
+    )
+    for _ in range(_TRIES):
+        found = shared.defer("result", "prediction").first()
+        if found is not None:
+            return found
+        Computation.objects.bulk_create([offered], ignore_conflicts=True)
+    raise RuntimeError("a computation was ended as often as it was begun")
+
+
+def _count_in_flight(account_id: int) -> int:
+    return ExplanationJob.objects.filter(
+        account_id=account_id, cancelled_at=None, computation__state__in=Computation.UNFINISHED
+    ).count()
+
+
+def _promise(computation: Computation, pinned: PinnedPrediction, depth: Depth, now: datetime) -> None:
+    outgoing = Outgoing(
+        msg_id=str(computation.pk),
+        subject=streams.EXPLAIN,
+        payload=encode(
+            ExplainOrder(job_id=computation.pk, depth=depth, prediction=pinned, ordered_at=now)
+        ),
+        headers={streams.REQUEST_ID_HEADER: computation.request_id} if computation.request_id else {},
+    )
+    outbox.promise(outgoing, now=now)
+    transaction.on_commit(functools.partial(relay.hand_over, outgoing), robust=True)

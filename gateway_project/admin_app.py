@@ -1,0 +1,21 @@
+"""Django's admin, run by our own site. Apart from the looks, since settings may not import applications."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class GatewayAdminConfig(AdminConfig):
+    """Puts `accounts.admin.site.GatewayAdminSite` in the place of Django's site."""
+
+    default_site = "accounts.admin.site.GatewayAdminSite"
+
+    def ready(self) -> None:
+        """Find every admin module, that of the site first.
+
+        Django would make the site while it imports the package that registers with it, and then a second one.
+        """
+        import_module("accounts.admin")
+        super().ready()
