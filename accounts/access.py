@@ -29,12 +29,16 @@ class Need:
 
 PUBLIC = Need(public=True)
 _READ = Need("predictions:read", anonymous=True, cost=1)
+_READ_EXPLANATION = Need("explanations:read", cost=1)
+_WRITE_EXPLANATION = Need("explanations:write", cost=1)
 _ANY_CREDENTIAL = Need()
 
 ROUTES: dict[str, dict[str, Need]] = {
     "prediction": {"GET": _READ},
     "prediction-history": {"GET": _READ},
     "predictions": {"GET": _READ},
+    "explanation": {"GET": _READ_EXPLANATION, "POST": _WRITE_EXPLANATION},
+    "explanation-job": {"GET": _READ_EXPLANATION, "DELETE": _WRITE_EXPLANATION},
     "auth-login": {"POST": PUBLIC},
     "auth-refresh": {"POST": PUBLIC},
     "auth-logout": {"POST": PUBLIC},

@@ -7,6 +7,7 @@ What happens to callers who have shown a credential is the limiter's business.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import redis
 from django.http import HttpRequest
@@ -52,15 +53,19 @@ def guard(
     """Count an attempt at `group`, by the client's address and, with `per_user`, by a user name.
 
     `per_address` is a rate such as ``100/m``; `per_user` a user name and its rate. What the address may not
-    try any more is not counted against the user name: one stranger cannot keep somebody locked out alone.
-    Raises `TooManyAttempts`, `GuardUnavailable`.
+    try any more is not counted against the user name. Raises `TooManyAttempts`, `GuardUnavailable`.
     """
     _count(request, group, f"address {block_of(request.META.get('REMOTE_ADDR') or '')}", per_address)
     if per_user is not None:
         name, rate = per_user
         # A mistyped user name may be a password: it is not kept.
-        digest = hashlib.sha256(name.lower().encode(errors="replace")).hexdigest()
+        digest = hashlib.sha256(_folded(name).encode(errors="replace")).hexdigest()
         _count(request, group, f"user {digest}", rate)
+
+
+def _folded(name: str) -> str:
+    """One spelling for all that the login forms take for the same user: they fold width, case and spaces."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _count(request: HttpRequest | Request, group: str, who: str, rate: str) -> None:

@@ -20,9 +20,9 @@ from observability.outages import Outage
 
 # KEYS: counters. ARGV: cost, then for each counter its kind, capacity and period: of a window (w) its length
 # in milliseconds, of a bucket (b) the microseconds that one call takes to come back. A window is a count that
-# expires at its end; a bucket is the moment when it will be full (the generic cell rate algorithm). Returns 1
-# or 0, then for each counter: remaining, microseconds until all are there, the window's end (a mark for
-# refunds), and microseconds to wait.
+# expires at its end; a bucket is the moment when it will be full (the generic cell rate algorithm).
+# Returns 1 or 0, then for each counter: remaining, microseconds until all are there, a mark for refunds (a
+# window's end in milliseconds; when a bucket is full after this call), and microseconds to wait.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -65,6 +65,7 @@ for i, key in ipairs(KEYS) do
       values[i] = values[i] + cost * period
       redis.call('SET', key, string.format('%.3f', values[i]),
                  'PX', string.format('%.0f', math.ceil((values[i] - now) / 1000)))
+      ends[i] = math.floor(values[i])
     end
     reset = values[i] - now
     remaining = math.max(0, math.floor(capacity - (reset - slack(period)) / period))
@@ -75,8 +76,8 @@ end
 return reply
 """
 
-# ARGV: cost, then for each counter its kind, period, and the mark. A window that has ended meanwhile is left
-# alone: giving back to the next one would let one call too many through.
+# ARGV: cost, then for each counter its kind, period, and the mark. What has come back by itself meanwhile is
+# not given back again: a window that has ended is left alone, a bucket gets what it would still be filling.
 _REFUND = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -89,7 +90,7 @@ for i, key in ipairs(KEYS) do
       redis.call('DECRBY', key, math.min(cost, value))
     end
   elseif value then
-    value = value - cost * period
+    value = value - math.max(0, math.min(cost * period, mark - now))
     if value <= now then
       redis.call('DEL', key)
     else

@@ -55,7 +55,7 @@ class Subject:
 class Standing:
     """How the subject stands with `rule`: calls left, and seconds until all are there again.
 
-    `key` is the counter and `mark` the window it counted in, for a refund. `wait_s` is how long a call that
+    `key` is the counter and `mark` the state it was left in, for a refund. `wait_s` is how long a call that
     was refused has to wait, 0 for one that was not.
     """
 

@@ -48,15 +48,16 @@ class LocalLimiter:
                 standings.append(_standing(rule, key, counter, now_s, wait_s))
             return Decision(admitted, tuple(standings), "local")
 
-    def refund(self, decision: Decision, cost: int) -> None:
-        """Give back what `decision` has taken, to counters that are still the same."""
+    def refund(self, decision: Decision, cost: int, *, now_s: float) -> None:
+        """Give back what `decision` has taken, but for what has come back by itself meanwhile."""
         with self._lock:
             for standing in decision.standings:
                 counter = self._counters.get(standing.key)
                 if counter is None:
                     continue
                 if standing.rule.burst is not None:
-                    counter.used -= cost * standing.rule.window_s / standing.rule.quota
+                    taken_s = cost * standing.rule.window_s / standing.rule.quota
+                    counter.used -= max(0.0, min(taken_s, standing.mark / 1000 - now_s))
                     counter.ends_s = counter.used
                 elif _mark(counter.ends_s) == standing.mark:
                     counter.used = max(0.0, counter.used - cost)
@@ -104,10 +105,11 @@ def _standing(rule: LimitRule, key: str, counter: _Counter | None, now_s: float,
         used, ends_s = (counter.used, counter.ends_s) if counter else (0.0, now_s + rule.window_s)
         remaining = max(0, rule.quota - int(used))
         return Standing(rule, key, remaining, ends_s - now_s, _mark(ends_s), wait_s)
+    mark = _mark(counter.used) if counter else 0
     until_full_s = max(0.0, counter.used - now_s) if counter else 0.0
     interval_s = rule.window_s / rule.quota
     remaining = max(0, int(rule.burst - (until_full_s - _slack_s(interval_s)) / interval_s))
-    return Standing(rule, key, remaining, until_full_s, 0, wait_s)
+    return Standing(rule, key, remaining, until_full_s, mark, wait_s)
 
 
 def _slack_s(interval_s: float) -> float:

@@ -6,6 +6,7 @@ They decode, call `accounts.sessions`, and say no more about a refusal than that
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +19,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import failures, sessions, tokens
+from accounts import failures, guessing, sessions, tokens
 from accounts.bodies import read_body
 from accounts.credentials import CredentialRefused, choose_credential
-from accounts.guards import guard
+from accounts.guards import TooManyAttempts, guard
 from accounts.login_serializers import LoginBody, LogoutBody, RefreshBody
 from accounts.models import User
 from accounts.sessions import LiveSession, TokenPair
@@ -105,10 +106,11 @@ class LogoutView(_PublicView):
     """``POST /auth/logout``: the end of a login, or of all logins of its user."""
 
     def post(self, request: Request) -> Response:
-        """204, 401 `INVALID_TOKEN`, 422, 503. The refresh token in the body goes before the header."""
+        """204, 401 `INVALID_TOKEN`, 422, 429, 503. The refresh token in the body goes before the header."""
         arrived_at = request_context.arrived_at()
         body = read_body(request, LogoutBody)
         now = timezone.now()
+        _check_guesses(request)
         try:
             if "refresh_token" in body:
                 family_id = sessions.find_family(
@@ -118,10 +120,19 @@ class LogoutView(_PublicView):
             else:
                 session = _session_of_access_token(request)
         except (sessions.RefreshRefused, tokens.InvalidToken) as refused:
+            guessing.failed(_address(request))
             raise _refuse(refused.reason, request) from None
         if session is None or not _end(session, everywhere=body["everywhere"]):
             raise _refuse("ended", request)
         return Response(status=status.HTTP_204_NO_CONTENT, headers=_NO_STORE)
+
+
+def _check_guesses(request: Request) -> None:
+    """Who wants out gets out, also while attempts cannot be counted in Redis; but not who guesses tokens."""
+    try:
+        guessing.check(_address(request))
+    except guessing.TooManyGuesses as refused:
+        raise TooManyAttempts(max(1, math.ceil(refused.wait_s))) from None
 
 
 def _session_of_access_token(request: Request) -> LiveSession | None:

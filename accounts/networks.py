@@ -77,6 +77,8 @@ def allows(networks: tuple[str, ...], address: str) -> bool:
 
 
 def _parse_network(text: str) -> Network:
+    if "%" in text:
+        raise MalformedNetwork("a network has no zone; write networks as 203.0.113.0/24 or 2001:db8::/32")
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:

@@ -15,6 +15,7 @@ import logging
 import re
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,6 +23,7 @@ from typing import Literal
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts import audit, tokens
@@ -107,14 +109,21 @@ def log_in(*, user: User, now: datetime, agent: str) -> TokenPair:
     return _issue_pair(family, now)
 
 
-def refresh(*, token: str, now: datetime, arrived_at: datetime, agent: str) -> TokenPair:
+def refresh(
+    *,
+    token: str,
+    now: datetime,
+    arrived_at: datetime,
+    agent: str,
+    clock: Callable[[], datetime] = timezone.now,
+) -> TokenPair:
     """Exchange the refresh `token`, in a request that came at `arrived_at`; raises `RefreshRefused`.
 
     Must not be called inside a transaction: what a replay ends stays ended although the call raises.
     """
     with transaction.atomic(durable=True):
         found = _find_token(token)
-        outcome = _exchange(found, now, arrived_at, agent) if found else _why_not_found(token)
+        outcome = _exchange(found, now, arrived_at, agent, clock) if found else _why_not_found(token)
     if isinstance(outcome, TokenPair):
         return outcome
     raise RefreshRefused(outcome)
@@ -209,13 +218,16 @@ def _why_not_found(token: str) -> Reason:
     return "unknown" if _FORM.fullmatch(token) else "malformed"
 
 
-def _exchange(held: RefreshToken, now: datetime, arrived_at: datetime, agent: str) -> TokenPair | Reason:
+def _exchange(
+    held: RefreshToken, now: datetime, arrived_at: datetime, agent: str, clock: Callable[[], datetime]
+) -> TokenPair | Reason:
     reason = _why_ended(held, now) or _judge_use(held, now, arrived_at, agent) or _why_unfit(held.family)
     if reason:
         return reason
-    # The one moment that decides between parallel uses: the database lets a single update through. A family
+    # Its time is taken here, after all waiting: a rival that has arrived by now only loses the race. The one
+    # moment that decides between parallel uses: the database lets a single update through. A family
     # that ends beside it takes the new token along.
-    if not RefreshToken.objects.filter(pk=held.pk, used_at=None).update(used_at=now):
+    if not RefreshToken.objects.filter(pk=held.pk, used_at=None).update(used_at=clock()):
         held.refresh_from_db(fields=["used_at"])
         return _judge_use(held, now, arrived_at, agent) or "raced"
     return _issue_pair(held.family, now)

@@ -127,3 +127,9 @@ def _sqlite_append_only() -> Iterable[str]:
             f"CREATE TRIGGER {name} BEFORE {event} ON {_APPEND_ONLY} BEGIN "
             f"SELECT RAISE(ABORT, '{_APPEND_ONLY} is append-only'); END"
         )
+    yield f"DROP TRIGGER IF EXISTS refuse_replacement_of_{_APPEND_ONLY}"
+    yield (  # INSERT OR REPLACE would fire neither of the others
+        f"CREATE TRIGGER refuse_replacement_of_{_APPEND_ONLY} BEFORE INSERT ON {_APPEND_ONLY} "  # noqa: S608
+        f"WHEN EXISTS (SELECT 1 FROM {_APPEND_ONLY} WHERE id = NEW.id) "
+        f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY} is append-only'); END"
+    )

@@ -6,6 +6,7 @@ another team's) needs this module alone: `ExplainOrder` is what it gets, `Explan
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Annotated, Literal, TypeVar
 
@@ -39,6 +40,11 @@ class PinnedPrediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     seq: int
     epoch: str
     features: Features | None = None
+
+    @property
+    def move(self) -> float:
+        """The predicted move in log return; a difference of logs, since a quotient could overflow."""
+        return math.log(self.predicted_price) - math.log(self.current_price)
 
 
 class ExplainOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import uuid
 from dataclasses import dataclass
@@ -114,9 +113,7 @@ def judge(body: bytes, order: ExplainOrder) -> Explanation:
         explanation = msgspec.json.decode(body, type=Explanation)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise PayloadRefused(str(error)) from None
-    prediction = order.prediction
-    move = math.log(prediction.predicted_price) - math.log(prediction.current_price)
-    explanations.check_explanation(explanation, depth=order.depth, move=move)
+    explanations.check_explanation(explanation, depth=order.depth, move=order.prediction.move)
     # Numbers may be longer in our spelling than in the explainer's.
     size = len(explanations.encode(explanation))
     if size > MAX_EXPLANATION_BYTES:

@@ -14,10 +14,11 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
+from asyncio.subprocess import PIPE, SubprocessStreamProtocol
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from events import explanations
 from events.explanations import MAX_EXPLANATION_BYTES, ExplainOrder
@@ -69,15 +70,40 @@ class Limits:
     memory_mb: int
 
 
+class _Pipes(SubprocessStreamProtocol):
+    """The streams of a process. They end with it, whoever else may hold the other ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=_OUTPUT_CHUNK, loop=loop)
+        self._own_loop = loop
+        # `Process.wait` also waits for pipes that nobody reads any more.
+        self.exited = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._process_transport = cast("asyncio.SubprocessTransport", transport)
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+        self._own_loop.call_later(_LAST_WORDS_S, self._close)
+
+    def _close(self) -> None:
+        for descriptor in (1, 2):
+            pipe = self._process_transport.get_pipe_transport(descriptor)
+            if pipe is not None:
+                pipe.close()
+
+
 class Child:
     """One process with one explainer in it. One order at a time; of no use after it has failed one."""
 
-    def __init__(self, process: Process, transport: asyncio.SubprocessTransport, limits: Limits) -> None:
-        if process.stdin is None or process.stdout is None or process.stderr is None:
+    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes, limits: Limits) -> None:
+        if pipes.stdin is None or pipes.stdout is None or pipes.stderr is None:
             raise RuntimeError("the process was started without its pipes")
-        self.pid = process.pid
-        self._orders, self._frames, self._output = process.stdin, process.stdout, process.stderr
-        self._process = process
+        self.pid = transport.get_pid()
+        self._orders, self._frames, self._output = pipes.stdin, pipes.stdout, pipes.stderr
+        self._exited = pipes.exited
         self._transport = transport
         self._limits = limits
         self._turn = 0
@@ -91,8 +117,8 @@ class Child:
         """A child that is ready for an order; raises `ExplainerFailed`."""
         loop = asyncio.get_running_loop()
         command = [sys.executable, "-m", "explanations.sandbox", limits.explainer]
-        transport, protocol = await loop.subprocess_exec(
-            lambda: SubprocessStreamProtocol(limit=_OUTPUT_CHUNK, loop=loop),
+        transport, pipes = await loop.subprocess_exec(
+            lambda: _Pipes(loop),
             *[*command, str(os.getpid()), str(limits.memory_mb)],
             stdin=PIPE,
             stdout=PIPE,
@@ -101,7 +127,7 @@ class Child:
             # A group of its own: killed as one, and not reached by Ctrl-C.
             start_new_session=True,
         )
-        child = cls(Process(transport, protocol, loop), transport, limits)
+        child = cls(transport, pipes, limits)
         try:
             await child._become_ready(_READY_WITHIN_S)
         except BaseException:
@@ -139,7 +165,7 @@ class Child:
     async def end(self) -> None:
         """Kill it and wait until it is gone."""
         self.kill()
-        await self._process.wait()
+        await self._exited.wait()
         await asyncio.wait({self._relaying}, timeout=_LAST_WORDS_S)
         self._relaying.cancel()
         await asyncio.gather(self._relaying, return_exceptions=True)
@@ -186,9 +212,10 @@ class Child:
 
     async def _tell_end(self) -> str:
         try:
-            code = await asyncio.wait_for(self._process.wait(), _DEAD_WITHIN_S)
+            await asyncio.wait_for(self._exited.wait(), _DEAD_WITHIN_S)
         except TimeoutError:
             return "the explainer's process closed its pipes"
+        code = self._transport.get_returncode() or 0
         if code < 0:
             return f"the explainer's process was ended by {_name_signal(-code)}"
         return f"the explainer's process ended with exit status {code}"

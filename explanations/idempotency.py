@@ -62,7 +62,7 @@ def fingerprint(path: str, body: Mapping[str, Any]) -> str:
     return hashlib.sha256(path.encode() + b"\n" + canonical).hexdigest()
 
 
-def find(repeatable: Repeatable, *, account_id: int | None, now: datetime) -> ExplanationJob | None:
+def find(repeatable: Repeatable, *, account_id: int, now: datetime) -> ExplanationJob | None:
     """The job that an earlier call with the key got; None for a new or outlived key. One query.
 
     Raises `KeyReused`.

@@ -89,7 +89,7 @@ def order(
 
 
 @transaction.atomic
-def cancel(*, job_id: uuid.UUID, account_id: int | None, now: datetime) -> None:
+def cancel(*, job_id: uuid.UUID, account_id: int, now: datetime) -> None:
     """Cancel a job for good; a second time changes nothing. Nobody's computation is stopped.
 
     Raises `UnknownJob`, `JobFinished`.
@@ -162,9 +162,7 @@ def _promise(computation: Computation, pinned: PinnedPrediction, depth: Depth, n
     outgoing = Outgoing(
         msg_id=str(computation.pk),
         subject=streams.EXPLAIN,
-        payload=encode(
-            ExplainOrder(job_id=computation.pk, depth=depth, prediction=pinned, ordered_at=now)
-        ),
+        payload=encode(ExplainOrder(job_id=computation.pk, depth=depth, prediction=pinned, ordered_at=now)),
         headers={streams.REQUEST_ID_HEADER: computation.request_id} if computation.request_id else {},
     )
     outbox.promise(outgoing, now=now)

@@ -1,4 +1,4 @@
-"""Reading finished explanations (Redis first, the database on a miss, the value put back), and which jobs ended.
+"""Reading finished explanations: Redis first, the database on a miss, the value put back; and who has ended.
 
 REST reads through here; what is newest is the same in both stores: the newest prediction's explanation, and
 of several of one prediction the one that was made last.

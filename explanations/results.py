@@ -10,7 +10,6 @@ Every function raises Django's database errors and may be repeated.
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from django.db.models import QuerySet
 from events import explanations, outbox
 from events.explanations import Depth, ExplanationCompleted, ExplanationFailed, ExplanationProgress
 from events.prediction_updated import PayloadRefused
+from explanations import documents
 from explanations.models import Computation
 
 Event = ExplanationProgress | ExplanationCompleted | ExplanationFailed
@@ -122,11 +122,9 @@ def _advance(row: Computation, event: ExplanationProgress) -> bool:
 
 def _complete(row: Computation, event: ExplanationCompleted, now: datetime) -> None:
     """Take the explanation; one that does not fit what was ordered fails the job instead of misleading."""
-    predicted, current = row.prediction["predicted_price"], row.prediction["current_price"]
+    move = documents.pinned_from(row.prediction).move
     try:
-        explanations.check_explanation(
-            event.explanation, depth=cast(Depth, row.depth), move=math.log(predicted / current)
-        )
+        explanations.check_explanation(event.explanation, depth=cast(Depth, row.depth), move=move)
     except PayloadRefused as error:
         _end(row, Computation.State.FAILED, event.attempt, event.generated_at, now)
         row.reason = f"The explanation was refused: {error}."[:_LONGEST_REASON]

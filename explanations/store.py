@@ -92,7 +92,7 @@ class ExplanationStore:
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
                 for document in offered:
-                    args = [documents.encode(document), TTL_S]
+                    args: list[bytes | int] = [documents.encode(document), TTL_S]
                     for depth in (None, document.depth):
                         key = key_of(document.symbol, depth)
                         self._put_unless_older(keys=[key], args=args, client=pipeline)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from rest_framework.response import Response
 
 from accounts.bodies import read_body, read_query
 from accounts.credentials import Caller
+from accounts.models.records import NO_ACCOUNT
+from events.explanations import Depth
 from explanations import answers, estimates, idempotency, jobs, ordering, pinning, problems, reads, store
 from explanations.idempotency import Repeatable
 from explanations.models import Computation, ExplanationJob
@@ -59,13 +62,13 @@ class ExplanationViewSet(_ExplanationView):
     def create(self, request: Request, symbol: str) -> Response:
         """202; 400, 404 `UNKNOWN_SYMBOL`, 422, 429 `TOO_MANY_JOBS`, 503."""
         symbol = _checked_symbol(symbol)
-        now = timezone.now()
-        repeatable = _repeatable(request, symbol)
-        depth = read_body(request, OrderBody)["depth"]
+        body = read_body(request, OrderBody)
+        repeatable = _repeatable(request, symbol, body)
         # Before the order: what fails after it would leave a job that nobody knows of.
-        typical_s = estimates.typical_s(depth)
-        ordered = _find_earlier(request, repeatable) or _order(request, symbol, depth, repeatable, typical_s)
-        return _accepted(ordered, typical_s)
+        typical_s = estimates.typical_s(body["depth"])
+        earlier = _find_earlier(request, repeatable, timezone.now())
+        ordered = earlier or _order(request, symbol, body["depth"], repeatable, typical_s)
+        return _accepted(ordered, typical_s, timezone.now())
 
 
 class ExplanationJobViewSet(_ExplanationView):
@@ -73,13 +76,147 @@ class ExplanationJobViewSet(_ExplanationView):
 
     def retrieve(self, request: Request, job_id: str) -> Response:
         """200, 202, 304; 404 `UNKNOWN_JOB`, 410 `JOB_CANCELLED`, 500 `EXPLANATION_FAILED`."""
-        job = jobs.find(_job_id(job_id), account_id=_caller_of(request).account_id)
+        job = jobs.find(_job_id(job_id), account_id=_account_of(request))
         if job is None:
             raise ordering.UnknownJob
-        return _STATES[Computation.State(job.state)](request, job)
+        return _STATES[job.state](request, job)
 
     def destroy(self, request: Request, job_id: str) -> Response:
         """204, also for a job that was cancelled before; 404 `UNKNOWN_JOB`, 409 `JOB_FINISHED`."""
-        account_id = _caller_of(request).account_id
-        ordering.cancel(job_id=_job_id(job_id), account_id=account_id, now=timezone.now())
+        ordering.cancel(job_id=_job_id(job_id), account_id=_account_of(request), now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT, headers=_UNCACHED)
+
+
+def _find_earlier(request: Request, repeatable: Repeatable | None, now: datetime) -> Ordered | None:
+    """What an earlier call with the same key got: without a prediction, and without counting again."""
+    if repeatable is None:
+        return None
+    job = idempotency.find(repeatable, account_id=_account_of(request), now=now)
+    return None if job is None else Ordered(job, is_repeated=True)
+
+
+def _order(
+    request: Request, symbol: str, depth: Depth, repeatable: Repeatable | None, typical_s: float
+) -> Ordered:
+    most = settings.GATEWAY.explanations_in_flight
+    pinned = pinning.pin_newest(symbol)
+    try:
+        return ordering.order(
+            caller=_caller_of(request),
+            pinned=pinned,
+            depth=depth,
+            now=timezone.now(),
+            request_id=request_context.current(),
+            most_in_flight=most,
+            repeatable=repeatable,
+        )
+    except ordering.TooManyJobs:
+        raise problems.TooManyJobsInFlight(
+            f"The account has {most} jobs in flight, as many as it may; wait for one, or cancel some.",
+            retry_after_s=answers.retry_after_s(typical_s),
+        ) from None
+
+
+def _accepted(ordered: Ordered, typical_s: float, now: datetime) -> Response:
+    """202, in the words of now."""
+    url = answers.status_url(ordered.job.pk)
+    replayed = {"Idempotency-Replayed": "true"} if ordered.is_repeated else {}
+    body = answers.JobAccepted(
+        job_id=ordered.job.pk,
+        status=ordered.job.state,
+        depth=ordered.job.computation.depth,
+        estimated_seconds=_remaining_s(ordered.job, typical_s, now),
+        status_url=url,
+    )
+    headers = {**_UNCACHED, "Location": url, **replayed}
+    return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def _show_done(request: Request, job: ExplanationJob) -> Response:
+    document = store.document_of(job.computation)
+    return _cached(request, answers.etag(job.pk), lambda: answers.show_done(document, job.pk))
+
+
+def _show_pending(request: Request, job: ExplanationJob) -> Response:
+    computation = job.computation
+    remaining_s = _remaining_s(job, estimates.typical_s(computation.depth), timezone.now())
+    body = answers.JobPending(
+        job_id=job.pk,
+        status=job.state,
+        progress=computation.progress,
+        stage=computation.stage,
+        depth=computation.depth,
+        estimated_seconds=remaining_s,
+    )
+    headers = {**_UNCACHED, "Retry-After": str(answers.retry_after_s(remaining_s))}
+    return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def _show_failed(request: Request, job: ExplanationJob) -> Response:
+    raise problems.ExplanationFailed(job.computation.reason or "The explainer gave no reason.")
+
+
+def _show_cancelled(request: Request, job: ExplanationJob) -> Response:
+    raise problems.JobCancelled
+
+
+_STATES: dict[str, Callable[[Request, ExplanationJob], Response]] = {
+    Computation.State.QUEUED: _show_pending,
+    Computation.State.RUNNING: _show_pending,
+    Computation.State.DONE: _show_done,
+    Computation.State.FAILED: _show_failed,
+    Computation.State.CANCELLED: _show_cancelled,
+}
+
+
+def _caller_of(request: Any) -> Caller:
+    """Who is calling, as authentication found out."""
+    return cast(Caller, request.user)
+
+
+def _account_of(request: Any) -> int:
+    account_id = _caller_of(request).account_id
+    return NO_ACCOUNT if account_id is None else account_id
+
+
+def _checked_symbol(text: str) -> str:
+    try:
+        return symbols.check_symbol(text, settings.GATEWAY.compiled_symbol_pattern)
+    except symbols.MalformedSymbol as error:
+        raise InvalidSymbol(str(error)) from None
+
+
+def _repeatable(request: Request, symbol: str, body: Mapping[str, Any]) -> Repeatable | None:
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    path = f"/api/{ROUTE}/{symbol}"  # both spellings of the path are one call
+    return Repeatable(ROUTE, idempotency.read_key(header), idempotency.fingerprint(path, body))
+
+
+def _job_id(text: str) -> uuid.UUID:
+    """The id in `text`. What is no id is looked for as well, so that its answer is that of an unknown one."""
+    try:
+        job_id = uuid.UUID(text)
+    except ValueError:
+        return _NO_JOB
+    return job_id if str(job_id) == text.lower() else _NO_JOB
+
+
+def _remaining_s(job: ExplanationJob, typical_s: float, now: datetime) -> float:
+    if job.state not in Computation.UNFINISHED:
+        return 0.0
+    return answers.remaining_s(typical_s, created_at=job.computation.created_at, now=now)
+
+
+def _cached(request: Request, tag: str, render: Callable[[], Any]) -> Response:
+    """200 with the body, or 304 where the caller already has it."""
+    headers = {
+        "ETag": tag,
+        "Cache-Control": f"private, max-age={settings.GATEWAY.cache_max_age_s}",
+        "Vary": VARY,
+    }
+    known = request.headers.get("If-None-Match")
+    if known is not None and matches(known, tag):
+        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    return Response(render(), headers=headers)

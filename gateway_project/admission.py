@@ -20,7 +20,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 
-from accounts import access, credentials, directory, failures, limiter, limits
+from accounts import access, credentials, directory, failures, guessing, limiter, limits
 from accounts.access import Need, NotAllowed
 from accounts.credentials import ANONYMOUS, Caller, CredentialRefused
 from accounts.limits import Decision, LimitRule, Subject
@@ -37,10 +37,10 @@ _RETRY_S = 2
 
 Headers = list[tuple[str, str]]
 
-# What could keep the database busy although no limit of a tier counts it: keys that turn out to be unknown,
-# and calls that cost nothing. Counted in each process.
-_UNKNOWN_KEYS = (LimitRule("unknown-keys", "ip", 300, 60, None, "", None),)
+# What could keep the database busy although no limit of a tier counts it: calls that cost nothing, and
+# answers 304, which are given back only so fast. Counted in each process.
 _FREE_CALLS = (LimitRule("free-calls", "account", 10, 1, 100, "", None),)
+_FREE_ANSWERS = (LimitRule("free-answers", "account", 100, 1, 1000, "", None),)
 _guarded = LocalLimiter()
 
 # Counts for this process while Redis is away.
@@ -54,12 +54,14 @@ class Admission:
     caller: Caller
     decision: Decision | None = None
     cost: int = 0
+    subject: Subject | None = None
 
-    def headers(self, status: int, now: datetime) -> Headers:
-        """The headers that an answer with `status` owes this caller; a 304 has cost nothing."""
+    def settle(self, status: int, now: datetime) -> Headers:
+        """The headers that an answer with `status` owes this caller; what a 304 has taken is given back."""
         found: Headers = []
         if self.decision is not None:
-            decision = limits.refunded(self.decision, self.cost) if status == 304 else self.decision
+            is_free = status == 304 and self._give_back(self.decision)
+            decision = limits.refunded(self.decision, self.cost) if is_free else self.decision
             found += limits.headers(decision, now.timestamp())
         if self.caller.replaced_until is not None:
             end = self.caller.replaced_until.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -67,12 +69,17 @@ class Admission:
             found.append(("X-API-Key-Expires", end))
         return found
 
-    def settle(self, status: int) -> None:
-        """Give back what a 304 has taken."""
-        if status == 304 and self.decision is not None and self.cost:
-            (_local if self.decision.source == "local" else limiter.current()).refund(
-                self.decision, self.cost
-            )
+    def _give_back(self, decision: Decision) -> bool:
+        now_s = time.monotonic()
+        if not self.cost or self.subject is None:
+            return False
+        if not _guarded.take(_FREE_ANSWERS, self.subject, now_s=now_s).admitted:
+            return False
+        if decision.source == "local":
+            _local.refund(decision, self.cost, now_s=now_s)
+        else:
+            limiter.current().refund(decision, self.cost)
+        return True
 
 
 class Refused(Exception):
@@ -132,15 +139,15 @@ async def _authenticate(headers: list[tuple[bytes, bytes]], address: str, now: d
 
 
 async def _look_up(credential: str, address: str, now: datetime) -> Caller:
-    subject = Subject(account_id=None, lineage=None, address=block_of(address), route="")
-    seen = _guarded.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic(), cost=0)
-    if seen.standings[0].remaining == 0:
-        raise _too_many("Too many unknown credentials came from this address.", seen.standings[0].reset_s)
+    try:
+        guessing.check(address)
+    except guessing.TooManyGuesses as refused:
+        raise _too_many(str(refused), refused.wait_s) from None
     try:
         return await blocking.run(credentials.authenticate, credential, now=now, address=address)
     except CredentialRefused as refused:
-        if refused.reason in ("unknown", "token"):
-            _guarded.take(_UNKNOWN_KEYS, subject, now_s=time.monotonic())
+        if refused.reason in guessing.REASONS:
+            guessing.failed(address)
         raise
 
 
@@ -176,7 +183,7 @@ async def _charge(caller: Caller, route: str, address: str, cost: int, now: date
     if not decision.admitted:
         _log_violation(caller, route, address, decision)
         raise _with_caller(_limited(decision, now), caller)
-    return Admission(caller, decision, cost)
+    return Admission(caller, decision, cost, subject)
 
 
 async def _rules_of(caller: Caller, route: str) -> tuple[LimitRule, ...]:

@@ -114,6 +114,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     explainer_memory_mb: Annotated[int, msgspec.Meta(ge=256)] = 2048
     """Address space of a process that explains, in MiB; what goes beyond fails its order."""
 
+    explanations_in_flight: PositiveInt = 100
+    """Jobs that an account may have ordered and not seen ended."""
+
     @property
     def compiled_symbol_pattern(self) -> re.Pattern[str]:
         """The symbol pattern, ready for `fullmatch`."""

@@ -34,6 +34,9 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
     "BAD_REQUEST": ProblemType(
         400, "Bad request", "The request cannot be served as sent; the detail says why."
     ),
+    "INVALID_IDEMPOTENCY_KEY": ProblemType(
+        400, "Malformed idempotency key", "Send 1 to 255 printable ASCII characters, a UUID for instance."
+    ),
     "NOT_AUTHENTICATED": ProblemType(
         401, "Credential missing", "Send a key as X-API-Key, or a key or token as Authorization: Bearer."
     ),
@@ -52,6 +55,10 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         404, "Unknown symbol", "Nothing was predicted for this symbol yet; check its spelling."
     ),
     "UNKNOWN_KEY": ProblemType(404, "Unknown key", "The account of the caller has no such key."),
+    "UNKNOWN_EXPLANATION": ProblemType(
+        404, "Unknown explanation", "Nothing like this was explained yet; order it with POST."
+    ),
+    "UNKNOWN_JOB": ProblemType(404, "Unknown job", "The account of the caller has no such job."),
     "NOT_FOUND": ProblemType(404, "Not found", "There is nothing at this path."),
     "METHOD_NOT_ALLOWED": ProblemType(
         405, "Method not allowed", "The Allow header lists the methods that this path takes."
@@ -69,15 +76,30 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         409, "Key was rotated before", "Rotate its successor, or wait until the overlap has passed."
     ),
     "TOO_MANY_KEYS": ProblemType(409, "Too many keys", "Revoke keys that are not used; 100 may be usable."),
+    "JOB_FINISHED": ProblemType(
+        409, "Job has ended", "A job that is done or failed cannot be cancelled; read its result."
+    ),
+    "JOB_CANCELLED": ProblemType(
+        410, "Job was cancelled", "There will be no explanation from this job; order another one."
+    ),
     "PAYLOAD_TOO_LARGE": ProblemType(413, "Body too large", "Send a body of at most 1 MiB."),
     "UNSUPPORTED_MEDIA_TYPE": ProblemType(
         415, "Unsupported media type", "Send the body as application/json."
+    ),
+    "IDEMPOTENCY_KEY_REUSED": ProblemType(
+        422, "Idempotency key reused", "Send a new key with every order that differs from the one before."
     ),
     "RATE_LIMIT_EXCEEDED": ProblemType(
         429, "Rate limit exceeded", "Wait as long as Retry-After says; RateLimit-Policy lists every limit."
     ),
     "TOO_MANY_ATTEMPTS": ProblemType(
         429, "Too many attempts", "Wait as long as Retry-After says before the next try."
+    ),
+    "TOO_MANY_JOBS": ProblemType(
+        429, "Too many jobs in flight", "Wait until one of the account's jobs ends, or cancel some."
+    ),
+    "EXPLANATION_FAILED": ProblemType(
+        500, "Explanation failed", "The explainer gave up for the reason in the detail; order it again."
     ),
     "INTERNAL_ERROR": ProblemType(
         500, "Internal error", "It is not your fault; report it with the request_id."

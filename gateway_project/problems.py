@@ -132,10 +132,15 @@ def _field_errors(detail: Any, pointer: str = "") -> Any:
             yield from _field_errors(inner, pointer)
     else:
         yield {
-            "pointer": pointer,
-            "detail": str(detail),
+            "pointer": _encodable(pointer),
+            "detail": _encodable(str(detail)),
             "code": getattr(detail, "code", "invalid"),
         }
+
+
+def _encodable(text: str) -> str:
+    """`text` as UTF-8 can hold it: JSON may name half a surrogate pair, which an answer may not repeat."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _respond(request: HttpRequest, code: str, detail: str | None = None) -> HttpResponse:

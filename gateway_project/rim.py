@@ -21,7 +21,7 @@ from accounts import last_use, networks, usage
 from accounts.authentication import SCOPE_KEY
 from accounts.credentials import ANONYMOUS, Caller
 from accounts.models.records import NO_ACCOUNT, NO_KEY
-from gateway_project import admission, bodies, cors, routes
+from gateway_project import admission, bodies, cors, preferences, routes
 from gateway_project.admission import Admission, Refused
 from gateway_project.problems import CONTENT_TYPE, problem
 from gateway_project.wsgi import application as django_wsgi
@@ -59,10 +59,7 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     try:
         await _admit(scope, answer, address, arrived_at)
         receive = await bodies.receive_whole(scope, receive)
-        if _queue.locked():
-            raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
-        async with _queue:
-            await django_application(scope, receive, answer.send)
+        await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
     except bodies.ClientGone:
         return
     except bodies.BodyTooLarge:
@@ -71,6 +68,14 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await answer.refuse(Refused("REQUEST_TIMEOUT"))
     except Refused as refused:
         await answer.refuse(refused)
+
+
+async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Wait for a thread, but not behind a queue without an end: `Refused` then."""
+    if _queue.locked():
+        raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
+    async with _queue:
+        await django_application(scope, receive, send)
 
 
 def find_address(scope: dict[str, Any]) -> str:
@@ -124,9 +129,8 @@ class _Answer:
         """ASGI's `send`, for whoever answers."""
         if message["type"] == "http.response.start":
             self._status = status = message["status"]
-            extra = self.admission.headers(status, self._arrived_at)
+            extra = self.admission.settle(status, self._arrived_at)
             message["headers"] = [*message["headers"], *_encoded(extra), self._own_id]
-            self.admission.settle(status)
         else:
             self._bytes += len(message.get("body", b""))
             if not message.get("more_body", False):

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from gateway_project import health, pages, problems
 
-_api = include("predictions.urls")
+_api = include([path("", include("predictions.urls")), path("", include("explanations.urls"))])
 
 urlpatterns = [
     path("api/", _api),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from events.prediction_updated import MAX_SYMBOL_LENGTH
 
 MAX_SYMBOLS = 100
+_LONGEST_COUNTED = 8192
 
 
 class MalformedSymbol(ValueError):
@@ -43,6 +44,11 @@ def split_symbols(text: str, pattern: re.Pattern[str]) -> list[str]:
 
 
 def count_symbols(query_string: bytes) -> int:
-    """How many different symbols a raw query asks for: 1 to 100, whether they are well-formed or not."""
-    values = parse_qs(query_string[:8192].decode("latin-1")).get("symbols", [""])
+    """How many different symbols a raw query asks for: 1 to 100, whether they are well-formed or not.
+
+    A query that is far longer than 100 symbols counts as 100 of them.
+    """
+    if len(query_string) > _LONGEST_COUNTED:
+        return MAX_SYMBOLS
+    values = parse_qs(query_string.decode("latin-1")).get("symbols", [""])
     return min(len(set(values[-1].split(","))), MAX_SYMBOLS)

@@ -19,7 +19,7 @@ from django.db import Error as DatabaseFailure
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from accounts import access, last_use, tickets
+from accounts import access, guessing, last_use, tickets
 from accounts.credentials import Caller, CredentialRefused, authenticate, find_credential
 from accounts.keys import KEY_PREFIX
 from explanations import jobs
@@ -102,6 +102,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         now = timezone.now()
         check = tickets.redeem if credential.startswith(tickets.PREFIX) else authenticate
         try:
+            guessing.check(self._address)
             caller = await blocking.run(check, credential, now=now, address=self._address)
             access.check(
                 access.SOCKET,
@@ -110,7 +111,11 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                 anonymous_access=settings.GATEWAY.anonymous_access,
             )
         except CredentialRefused as refused:
+            if refused.reason in guessing.REASONS:
+                guessing.failed(self._address)
             await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
+        except guessing.TooManyGuesses as refused:
+            await self._refuse("TOO_MANY_ATTEMPTS", str(refused), Close.TOO_FAST)
         except access.NotAllowed as refused:
             await self._refuse("SCOPE_MISSING", refused.detail, Close.FORBIDDEN)
         except (DatabaseFailure, tickets.TicketsUnavailable, TimeoutError) as error:

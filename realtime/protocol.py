@@ -35,6 +35,7 @@ class Close(IntEnum):
     FORBIDDEN = 4403
     TIMEOUT = 4408
     TOO_BIG = 4413
+    TOO_FAST = 4429
 
 
 class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts import actions
-from accounts.actions import OVERLAPS, IssuedKey, KeyAlreadyRotated, KeyNotUsable
+from accounts.actions import OVERLAPS, IssuedKey, KeyAlreadyRotated, KeyNotUsable, TooManyKeys
 from accounts.admin.key_forms import RotationForm
 from accounts.admin.rights import actor_of
 from accounts.models import ApiKey
@@ -82,6 +82,10 @@ def rotate(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
             return _tell(model_admin, request, key, "The key has ended; make a new one instead.")
         except KeyAlreadyRotated:
             return _tell(model_admin, request, key, "The key was rotated before; rotate its successor.")
+        except TooManyKeys:
+            return _tell(
+                model_admin, request, key, "The account has too many usable keys; revoke some first."
+            )
         key.refresh_from_db()
         return show_once(model_admin, request, issued, replaced=key)
     context = _context(model_admin, request, key, f"Rotate {key}?") | {"form": form}

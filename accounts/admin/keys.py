@@ -106,6 +106,12 @@ class KeyAdmin(KeyColumns, GatewayAdmin[ApiKey]):
         """Also the link from an account."""
         return lookup == "account__id__exact" or super().lookup_allowed(lookup, value, cast(Any, request))
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The account that a link names; whatever else stands there is left out."""
+        account = request.GET.get("account", "")
+        is_id = account.isascii() and account.isdecimal() and len(account) <= 18
+        return {"account": account} if is_id else {}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """The one that knows the last day."""
         return KeyList

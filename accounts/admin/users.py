@@ -130,7 +130,7 @@ class UserAdmin(Audited[User], DjangoUserAdmin[User]):
         )
 
     def _password(self, user_id: str) -> str | None:
-        if not user_id.isdigit():
+        if not (user_id.isascii() and user_id.isdecimal()):
             return None
         return User.objects.filter(pk=user_id).values_list("password", flat=True).first()
 

@@ -185,5 +185,5 @@ def test_memory_and_redis_decide_alike(
         decision = local.take(rules, subject(), now_s=1000.0, cost=cost)
         expected.append((decision.admitted, [one.remaining for one in decision.standings]))
         if is_refunded and decision.admitted:
-            local.refund(decision, cost)
+            local.refund(decision, cost, now_s=1000.0)
     assert asyncio.run(ask_redis()) == expected

@@ -53,12 +53,25 @@ def test_a_refusal_takes_nothing_from_the_other_limits() -> None:
 def test_a_refund_counts_for_its_own_window_only() -> None:
     limiter, hourly = LocalLimiter(), rule(quota=1)
     first = take(limiter, hourly)
-    limiter.refund(first, 1)
+    limiter.refund(first, 1, now_s=0.0)
     second = take(limiter, hourly)
     assert second.admitted
     assert take(limiter, hourly, at=4000).admitted
-    limiter.refund(second, 1)
+    limiter.refund(second, 1, now_s=4000.5)
     assert not take(limiter, hourly, at=4001).admitted
+
+
+def test_a_refund_gives_a_bucket_no_more_than_has_not_come_back_by_itself() -> None:
+    limiter, bucket = LocalLimiter(), rule(quota=1, window_s=1, burst=3)
+    early = [take(limiter, bucket) for _ in range(3)]
+    late = [take(limiter, bucket, at=10.0) for _ in range(3)]
+    assert all(one.admitted for one in (*early, *late))
+    for one in early:
+        limiter.refund(one, 1, now_s=10.0)
+    assert not take(limiter, bucket, at=10.0).admitted
+    limiter.refund(late[0], 1, now_s=10.5)  # half of it has come back
+    assert take(limiter, bucket, at=10.5).admitted
+    assert not take(limiter, bucket, at=10.5).admitted
 
 
 def test_the_counter_used_longest_ago_makes_room() -> None:

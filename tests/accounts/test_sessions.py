@@ -50,7 +50,9 @@ def log_in(user: User, now: datetime = NOW) -> TokenPair:
 
 def refresh(token: str, now: datetime = NOW, arrived_at: datetime | None = None) -> TokenPair:
     """An exchange; without `arrived_at`, of a request that came when it was served."""
-    return sessions.refresh(token=token, now=now, arrived_at=arrived_at or now, agent="a browser")
+    return sessions.refresh(
+        token=token, now=now, arrived_at=arrived_at or now, agent="a browser", clock=lambda: now
+    )
 
 
 def refusal(token: str, now: datetime = NOW, arrived_at: datetime | None = None) -> str:

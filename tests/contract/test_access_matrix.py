@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from accounts import keys
+from tests.explained import add_explanation, add_job
 from tests.gateway_project.test_routes import configured
 from tests.people import PASSWORD, Key, add_account, add_key, add_user, bearer, log_in
 from tests.stack import Stack, event, eventually
@@ -29,6 +30,10 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("prediction", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
     ("prediction-history", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
     ("predictions", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
+    ("explanation", "GET"): (401, 401, 200, 200, 200, 403, 403, 403),
+    ("explanation", "POST"): (401, 401, 403, 202, 202, 403, 403, 403),
+    ("explanation-job", "GET"): (401, 401, 202, 202, 202, 403, 403, 403),
+    ("explanation-job", "DELETE"): (401, 401, 403, 204, 204, 403, 403, 403),
     ("auth-login", "POST"): (200, 200, 200, 200, 200, 200, 200, 200),
     ("auth-refresh", "POST"): (200, 200, 200, 200, 200, 200, 200, 200),
     ("auth-logout", "POST"): (204, 204, 204, 204, 204, 204, 204, 204),
@@ -66,6 +71,7 @@ def cast(stack: Stack) -> Iterator[Cast]:
     """The cast, on the running stack."""
     stack.publish(event("AAPL"))
     eventually(lambda: stack.read("AAPL"))
+    add_explanation(stack, "AAPL")
     account = add_account(stack, "enterprise")
     headers: dict[str, Headers] = {"nobody": {}, "bad": {"X-API-Key": _unknown_key()}}
     for role in ("viewer", "operator", "admin"):
@@ -94,6 +100,10 @@ CALLS: dict[tuple[str, str], Call] = {
     ("prediction", "GET"): lambda cast: {"url": "/api/prediction/AAPL"},
     ("prediction-history", "GET"): lambda cast: {"url": "/api/prediction/AAPL/history"},
     ("predictions", "GET"): lambda cast: {"url": "/api/predictions?symbols=AAPL"},
+    ("explanation", "GET"): lambda cast: {"url": "/api/explanation/AAPL"},
+    ("explanation", "POST"): lambda cast: {"url": "/api/explanation/AAPL", "json": {"depth": "fast"}},
+    ("explanation-job", "GET"): lambda cast: {"url": f"/api/explanation/job/{_job(cast)}"},
+    ("explanation-job", "DELETE"): lambda cast: {"url": f"/api/explanation/job/{_job(cast)}"},
     ("auth-login", "POST"): lambda cast: {
         "url": "/auth/login",
         "json": {"username": add_user(cast.stack, account=cast.account), "password": PASSWORD},
@@ -119,6 +129,11 @@ CALLS: dict[tuple[str, str], Call] = {
     ("health-ready", "GET"): lambda cast: {"url": "/health/ready"},
     ("version", "GET"): lambda cast: {"url": "/version"},
 }
+
+
+def _job(cast: Cast) -> uuid.UUID:
+    """A job of the account that nobody works on."""
+    return add_job(cast.stack, cast.account)
 
 
 def _refresh_token(cast: Cast) -> dict[str, str]:

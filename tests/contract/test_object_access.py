@@ -17,6 +17,7 @@ import pytest
 from django.urls import get_resolver
 
 from accounts import keys
+from tests.explained import add_job
 from tests.gateway_project.test_routes import walk
 from tests.people import add_key, add_user, bearer, log_in
 from tests.stack import Stack
@@ -28,14 +29,21 @@ OBJECTS: dict[str, Callable[[str], list[tuple[str, dict[str, Any]]]]] = {
         ("GET", {"url": f"/auth/keys/{id_}"}),
         ("PATCH", {"url": f"/auth/keys/{id_}", "json": {"name": "mine"}}),
     ],
+    "explanation-job": lambda id_: [
+        ("GET", {"url": f"/api/explanation/job/{keys.key_id_of(id_)}"}),
+        ("DELETE", {"url": f"/api/explanation/job/{keys.key_id_of(id_)}"}),
+    ],
     "auth-rotate-key": lambda id_: [("POST", {"url": "/auth/rotate-key", "json": {"key": id_}})],
     "auth-revoke": lambda id_: [("DELETE", {"url": f"/auth/revoke?key={id_}"})],
     "auth-keys": lambda id_: [("GET", {"url": f"/auth/keys?cursor={id_}"})],
 }
-"""Routes that take the id of something that belongs to an account."""
+"""Routes that take the id of something that belongs to an account. The other's job has the UUID of their key."""
 
 SHARED_PARAMETERS = {"symbol", "code"}
 """Path parameters that name what belongs to nobody: symbols and error codes."""
+
+
+EXPLAIN = ("explanations:read", "explanations:write")
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,10 @@ class Tenants:
 @pytest.fixture(scope="module")
 def tenants(stack: Stack) -> Tenants:
     """An administrator and a managing key of one account, and a key of another."""
-    manager = add_key(stack, "enterprise", scopes=json.dumps(["keys:write", "stream", "admin"]))
+    manager = add_key(stack, "enterprise", scopes=json.dumps(["keys:write", "stream", "admin", *EXPLAIN]))
     admin = log_in(stack, add_user(stack, account=manager.account_id, role="admin"))
     foreign = add_key(stack, "enterprise")
+    add_job(stack, foreign.account_id, foreign.id)
     return Tenants(stack, {"key": manager.header, "person": bearer(admin)}, keys.public_id(foreign.id))
 
 
@@ -83,6 +92,9 @@ def test_a_foreign_id_is_answered_like_one_that_never_existed(
         "SELECT name, revoked_at FROM api_keys WHERE id = %s", keys.key_id_of(tenants.foreign)
     )
     assert state == [("test", None)]
+    job = keys.key_id_of(tenants.foreign)
+    rows = tenants.stack.rows("SELECT cancelled_at FROM explanations_explanationjob WHERE id = %s", job)
+    assert rows == [(None,)]
 
 
 def _ask(tenants: Tenants, caller: str, method: str, request: dict[str, Any]) -> httpx.Response:
@@ -92,7 +104,7 @@ def _ask(tenants: Tenants, caller: str, method: str, request: dict[str, Any]) ->
 
 
 def _comparable(answer: httpx.Response, id_: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(answer.text.replace(id_, "ID"))
+    body: dict[str, Any] = json.loads(answer.text.replace(id_, "ID").replace(str(keys.key_id_of(id_)), "ID"))
     return {name: value for name, value in body.items() if name not in ("request_id", "timestamp")}
 
 

@@ -211,6 +211,25 @@ def flooding(order: ExplainOrder, report: Report) -> Any:
         partial.func.__self__._link.send(3, *partial.args, b'{"progress":0.5,"stage":"x"}')
 
 
+def gushing(order: ExplainOrder, report: Report) -> Any:
+    """Answers, and then goes on and on, so that the worker stops reading."""
+    partial: Any = report
+    link = partial.func.__self__._link
+    link.send(4, *partial.args, msgspec.json.encode(explanation(order)))
+    while True:
+        os.write(link._descriptor, b"\xff" * (1 << 20))
+
+
+def escaping(order: ExplainOrder, report: Report) -> Any:
+    """Leaves a process in a session of its own, which holds all pipes open, and dies."""
+    report(0.5, "about to leave")
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(5)
+        os._exit(0)
+    os._exit(4)
+
+
 def gated(order: ExplainOrder, report: Report) -> Any:
     """Tells its process, then waits until there is the file that the features name."""
     report(0.25, f"pid {os.getpid()}")

@@ -86,6 +86,7 @@ async def test_a_good_explainer_reports_and_explains_one_order_after_the_other_i
         ("hoarding", "the explainer failed: MemoryError"),
         ("closing", "the explainer's process closed its pipes"),
         ("forging", "the explainer's process broke the protocol: a body of 4294967295 bytes"),
+        ("escaping", "the explainer's process ended with exit status 4"),
         ("flooding", "the explainer's process broke the protocol: too many frames"),
         ("no such behaviour", "the explainer failed: KeyError"),
     ],
@@ -197,6 +198,17 @@ async def test_processes_that_an_explainer_has_started_go_with_its_own() -> None
         grandchild = int(explained.summary.split()[1])
         assert not is_gone(grandchild)
     await until(lambda: is_gone(grandchild))
+
+
+async def test_a_process_that_writes_on_when_nobody_reads_is_replaced() -> None:
+    async with opened(limits()) as slot:
+        before = await pid_of(slot)
+        order = make_order("gushing")
+        assert attempts.judge(await slot.explain(order, ignore), order) == explanation(order)
+        async with asyncio.timeout(10):
+            await slot.prepare()
+        assert is_gone(before)
+        await pid_of(slot)
 
 
 async def test_a_cancelled_order_kills_its_process() -> None:

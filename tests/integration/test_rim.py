@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
+from accounts.keys import make_key
 from tests.integration.rest import assert_problem
 from tests.integration.test_socket import assert_refused
-from tests.stack import Stack
+from tests.people import add_key
+from tests.stack import Stack, receive
 
 
 @contextmanager
@@ -75,3 +78,36 @@ def test_an_odd_origin_is_refused_on_the_socket(stack: Stack, origin: str) -> No
     headers = {"X-API-Key": stack.key, "Origin": origin}
     with connect(stack.socket_url, additional_headers=headers) as opened:
         assert_refused(opened, "ORIGIN_REFUSED", 4403)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+def test_a_connection_on_which_no_request_gets_complete_is_cut_off(stack: Stack, sent: bytes) -> None:
+    place = urlsplit(stack.base_url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as opened:
+        opened.sendall(sent)
+        with suppress(ConnectionResetError):
+            assert opened.recv(4096) == b""
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/logout", "/auth/register"])
+def test_422_for_a_field_name_that_is_no_text(stack: Stack, path: str) -> None:
+    body = b'{"\\ud800": 1}'
+    headers = {
+        "Content-Type": "application/json",
+        "X-API-Key": add_key(stack, "pro", scopes='["keys:write"]').secret,
+    }
+    answer = httpx.post(stack.base_url + path, content=body, headers=headers)
+    assert_problem(answer, 422, "INVALID_BODY")
+    assert answer.json()["errors"][0]["pointer"] == "/\\ud800"
+
+
+def test_4429_for_an_address_that_guesses_keys_on_the_socket(own_stack: Stack) -> None:
+    own_stack.start_web()
+    for _ in range(301):
+        with connect(
+            own_stack.socket_url, additional_headers={"X-API-Key": make_key(uuid.uuid4(), "live")}
+        ) as opened:
+            frame = receive(opened)
+            if frame["code"] != "INVALID_CREDENTIAL":
+                break
+    assert frame["code"] == "TOO_MANY_ATTEMPTS"

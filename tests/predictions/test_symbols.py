@@ -14,6 +14,7 @@ from predictions.symbols import (
     BadSymbolCount,
     MalformedSymbol,
     check_symbol,
+    count_symbols,
     split_symbols,
 )
 
@@ -107,3 +108,19 @@ def test_both_refusals_are_value_errors_of_different_kinds() -> None:
     assert issubclass(MalformedSymbol, ValueError)
     assert issubclass(BadSymbolCount, ValueError)
     assert not issubclass(BadSymbolCount, MalformedSymbol)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        (b"", 1),
+        (b"symbols=A,B,A", 2),
+        (b"symbols=A,B&x=1", 2),
+        (b"symbols=A&symbols=A,B,C", 3),
+        (b"symbols=A%2CB", 2),
+        (b"symbols=" + b",".join(b"S%d" % n for n in range(300)), MAX_SYMBOLS),
+        (b"x=" + b"a" * 8192 + b"&symbols=A,B", MAX_SYMBOLS),
+    ],
+)
+def test_a_query_costs_as_many_symbols_as_it_asks_for(query: bytes, count: int) -> None:
+    assert count_symbols(query) == count
