@@ -20,7 +20,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench pins format clean
+.PHONY: help run check test faults bench pins format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ check: .venv/.dev ## lint, types, direction of imports, migrations
 
 test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage
 	$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+
+faults: .venv/.dev ## what stays true while things are killed, at full size: 10,000 orders of explanations
+	ORDERS=10000 $(PY) -m pytest -n 0 -s tests/faults
 
 format: .venv/.dev ## put imports and layout in order
 	.venv/bin/ruff check --fix .

@@ -112,7 +112,7 @@ def main() -> None:
     """Parse the options and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=50)
     options = parser.parse_args()
     if not (options.data / "endpoints.json").exists():
         sys.exit(f"no gateway runs in {options.data}: start `make run` in another terminal first")

@@ -14,7 +14,8 @@ from tests.stack import Stack
 
 _COMPUTATION = (
     "INSERT INTO explanations_computation (id, symbol, depth, prediction_timestamp, model_version,"
-    " prediction, state, progress, stage, attempts, reason, result, created_at, heard_at, finished_at, request_id) "
+    " prediction, state, progress, stage, attempts, reason, result, created_at, heard_at, finished_at,"
+    " request_id) "
     "VALUES (%s, %s, 'fast', %s, 'test-1', %s, %s, 0, '', 0, '', %s, now(), now(), %s, '')"
 )
 _JOB = (

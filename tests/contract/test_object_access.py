@@ -37,7 +37,7 @@ OBJECTS: dict[str, Callable[[str], list[tuple[str, dict[str, Any]]]]] = {
     "auth-revoke": lambda id_: [("DELETE", {"url": f"/auth/revoke?key={id_}"})],
     "auth-keys": lambda id_: [("GET", {"url": f"/auth/keys?cursor={id_}"})],
 }
-"""Routes that take the id of something that belongs to an account. The other's job has the UUID of their key."""
+"""Routes that take the id of something that belongs to an account; the foreign job has the foreign key's."""
 
 SHARED_PARAMETERS = {"symbol", "code"}
 """Path parameters that name what belongs to nobody: symbols and error codes."""

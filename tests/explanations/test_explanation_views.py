@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from events.models import OutboxMessage
-from explanations import estimates, results, store, views
+from explanations import answers, estimates, results, store, views
 from explanations.models import Computation, ExplanationJob
 from tests.accounts.callers import NOBODY, Holder, call, error, key, person, pointers, read
 from tests.explanations.ends import completed, explanation, failed, progress
@@ -345,9 +345,9 @@ def test_405_for_other_methods(ann: Holder) -> None:
 def test_what_remains_shrinks_to_a_tenth(waited_s: float, left_s: float) -> None:
     begin = datetime(2026, 1, 5, tzinfo=UTC)
     now = begin + timedelta(seconds=waited_s)
-    assert views.answers.remaining_s(10.0, created_at=begin, now=now) == left_s
+    assert answers.remaining_s(10.0, created_at=begin, now=now) == left_s
 
 
 @pytest.mark.parametrize(("remaining", "seconds"), [(0.0, 1), (0.1, 1), (1.2, 2), (90.0, 10)])
 def test_retry_after_is_between_one_and_ten_seconds(remaining: float, seconds: int) -> None:
-    assert views.answers.retry_after_s(remaining) == seconds
+    assert answers.retry_after_s(remaining) == seconds

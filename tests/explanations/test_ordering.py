@@ -21,7 +21,7 @@ from events.models import OutboxMessage
 from events.outbox import Outgoing
 from explanations import ordering, pinning, results
 from explanations.models import Computation, ExplanationJob, IdempotencyKey
-from predictions import documents
+from predictions import documents, reads
 from predictions.reads import NoStoreReachable
 from tests.accounts.test_key_races import together
 from tests.explanations.ends import completed, failed, progress
@@ -176,7 +176,7 @@ def test_nothing_can_be_pinned_while_no_store_is_reachable(monkeypatch: pytest.M
     def fail(*_: Any) -> None:
         raise NoStoreReachable
 
-    monkeypatch.setattr(pinning.reads, "newest_predictions", fail)
+    monkeypatch.setattr(reads, "newest_predictions", fail)
     with pytest.raises(NoStoreReachable):
         pinning.pin_newest("AAPL")
 
@@ -254,7 +254,7 @@ def test_an_order_that_joins_while_the_last_job_is_cancelled_is_not_lost() -> No
             return cancel(first, one) if next(turns) == 0 else order(other)
 
         assert together(either, 2) == {"NoneType": 1, "ExplanationJob": 1}
-        second = ExplanationJob.objects.get(account_id=other.account_id, cancelled_at=None)
+        second = ExplanationJob.objects.get(account_id=other.account_id or 0, cancelled_at=None)
         # Either it joined in time and the computation goes on, or it has a new one of its own.
         assert computation(second).state == "queued"
         assert [m.msg_id for m in OutboxMessage.objects.all()] == [str(second.computation_id)]

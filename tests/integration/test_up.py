@@ -129,9 +129,9 @@ def test_from_an_empty_folder_to_answers_and_back_to_nothing(tmp_path: Path, sta
 
 
 def _check_greeting(up: Up, url: str) -> str:
-    """The three curl lines work as printed; the admin's password logs in. Returns the key."""
+    """The four curl lines work as printed; the admin's password logs in. Returns the key."""
     lines = [line.strip() for line in up.printed.splitlines() if line.startswith("  curl ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     answers = [
         json.loads(subprocess.run(line, shell=True, check=True, capture_output=True).stdout)  # noqa: S602
         for line in lines
@@ -140,6 +140,7 @@ def _check_greeting(up: Up, url: str) -> str:
     assert answers[0]["model_version"].startswith("replay-")
     assert {"AAPL", "IBM", "MSFT"} == {*answers[1]["predictions"], *answers[1]["missing"]}
     assert answers[2]["data"][0]["symbol"] == "AAPL"
+    assert answers[3]["summary"].startswith("This is a replay of historical data")
     assert f"npx --yes wscat -c 'ws://{url.removeprefix('http://')}/ws/predictions'" in up.printed
 
     password = re.search(r"user admin, password (\S+)", up.printed)

@@ -162,6 +162,10 @@ class Command(BaseCommand):
             else f"user {ADMIN}; the password was shown at the first start "
             f"(new one: {_relative_python()} manage.py changepassword {ADMIN})"
         )
+        explain = (
+            f"curl -s -w '\\n' -H 'X-API-Key: {key}' -H 'Prefer: wait=10' "
+            """-H 'Content-Type: application/json' -d '{"depth":"fast"}'"""
+        )
         subscribe = '{"action":"subscribe","symbols":["AAPL","MSFT"]}'
         replayed = "a replay of real daily bars (2000-2013), labelled as such" if feed else "no feed"
         self.stdout.write(
@@ -173,6 +177,7 @@ Prediction Gateway is running at {url}   [{replayed}]
   curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL'
   curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/predictions?symbols=AAPL,MSFT,IBM'
   curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL/history?limit=5'
+  {explain} '{url}/api/explanation/AAPL'
 
   npx --yes wscat -c '{socket_url}/ws/predictions' -H 'X-API-Key: {key}' -w 30 -x '{subscribe}'
 
