@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -54,8 +55,8 @@ async def flush_last() -> None:
         logger.error("the usage of the last seconds is lost: %s", type(error).__name__)
 
 
-async def run_flusher() -> None:
-    """Flush every ``USAGE_FLUSH_S`` and prune every hour, until cancelled."""
+async def run_flusher(*also_prune: Callable[[datetime], object]) -> None:
+    """Flush every ``USAGE_FLUSH_S`` and prune every hour, other apps' rows too, until cancelled."""
     pruned_at = float("-inf")
     while True:
         await asyncio.sleep(settings.GATEWAY.usage_flush_s)
@@ -64,7 +65,8 @@ async def run_flusher() -> None:
             if time.monotonic() - pruned_at > _PRUNE_EVERY_S:
                 # Noted before: what takes too long must not be begun again while it still goes on.
                 pruned_at = time.monotonic()
-                await blocking.run(prune, timezone.now())
+                for one in (prune, *also_prune):
+                    await blocking.run(one, timezone.now())
             _outage.succeeded()
         except (DatabaseFailure, TimeoutError) as error:
             _outage.failed(error)

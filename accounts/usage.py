@@ -70,10 +70,15 @@ def count(
     latency_ms: float,
     bytes_out: int,
     at: datetime,
+    is_error: bool | None = None,
 ) -> None:
-    """Count one call; `account_id` and `key_id` are `NO_ACCOUNT` and `NO_KEY` for callers without any."""
+    """Count one call; `account_id` and `key_id` are `NO_ACCOUNT` and `NO_KEY` for callers without any.
+
+    `is_error` says whether this server has failed; unless given, a status of 500 or above does.
+    """
     hour = at.replace(minute=0, second=0, microsecond=0)
-    tally = Tally(1, int(status >= 500), int(status == _THROTTLED), latency_ms, latency_ms, bytes_out)
+    has_failed = status >= 500 if is_error is None else is_error
+    tally = Tally(1, int(has_failed), int(status == _THROTTLED), latency_ms, latency_ms, bytes_out)
     _add(Row(hour, account_id, key_id, route, status // 100), tally)
 
 

@@ -11,6 +11,9 @@ from explanations.pinning import NothingToExplain
 from predictions.reads import NoStoreReachable
 from predictions.views import StoreUnavailable, UnknownSymbol
 
+OUTCOME_HEADER = "X-Explanation-Outcome"
+"""Tells a failed explanation, which is the explainer's, from a failure of this server: both are a 500."""
+
 
 class InvalidIdempotencyKey(ParseError):
     """400: the header is no key."""

@@ -28,9 +28,6 @@ from predictions.answers import VARY, matches
 from predictions.views import InvalidSymbol
 
 ROUTE = "explanation"
-OUTCOME_HEADER = "X-Explanation-Outcome"
-"""Tells a failed explanation, which is the explainer's, from a failure of this server: both are a 500."""
-
 _UNCACHED = {"Cache-Control": "no-store", "Vary": "Authorization, X-API-Key"}
 _NO_JOB = uuid.UUID(int=0)
 
@@ -40,7 +37,7 @@ class _ExplanationView(viewsets.ViewSet):
         """The answer to `exc`."""
         response = super().handle_exception(problems.as_answer(exc))
         if isinstance(exc, problems.ExplanationFailed):
-            response[OUTCOME_HEADER] = "failed"
+            response[problems.OUTCOME_HEADER] = "failed"
             # What Django asks before it logs a 500: this one is an answer that was asked for.
             response._has_been_logged = True  # type: ignore[attr-defined]
         return response

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from accounts import flushing, following, limiter
 from events import relay, streams
+from explanations import idempotency
 
 _flushers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 
@@ -19,7 +20,7 @@ def start() -> None:
     """Begin; a second call in the same event loop does nothing."""
     loop = asyncio.get_running_loop()
     if loop not in _flushers:
-        _flushers[loop] = loop.create_task(flushing.run_flusher())
+        _flushers[loop] = loop.create_task(flushing.run_flusher(idempotency.prune))
         following.current()
         relay.start_current(settings.GATEWAY.nats_url, streams.JOBS, name="web")
 

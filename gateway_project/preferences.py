@@ -25,7 +25,7 @@ from accounts.access import need_of
 from accounts.authentication import SCOPE_KEY
 from explanations import reads
 from explanations.answers import status_url
-from explanations.views import OUTCOME_HEADER
+from explanations.problems import OUTCOME_HEADER
 from gateway_project.admission import Refused
 from gateway_project.bodies import ClientGone
 from observability import blocking

@@ -21,6 +21,7 @@ from accounts import last_use, networks, usage
 from accounts.authentication import SCOPE_KEY
 from accounts.credentials import ANONYMOUS, Caller
 from accounts.models.records import NO_ACCOUNT, NO_KEY
+from explanations.problems import OUTCOME_HEADER
 from gateway_project import admission, bodies, cors, preferences, routes
 from gateway_project.admission import Admission, Refused
 from gateway_project.problems import CONTENT_TYPE, problem
@@ -28,6 +29,7 @@ from gateway_project.wsgi import application as django_wsgi
 from observability import request_context
 from predictions import symbols
 
+_OUTCOME = OUTCOME_HEADER.lower().encode()
 _REQUEST_ID = request_context.HEADER.lower().encode()
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
@@ -121,6 +123,7 @@ class _Answer:
         self._arrived_at = arrived_at
         self._began = time.perf_counter()
         self._status = 0
+        self._is_error = False
         self._bytes = 0
         self.route = routes.UNMATCHED
         self.admission = Admission(ANONYMOUS)
@@ -129,6 +132,7 @@ class _Answer:
         """ASGI's `send`, for whoever answers."""
         if message["type"] == "http.response.start":
             self._status = status = message["status"]
+            self._is_error = status >= 500 and not any(n == _OUTCOME for n, _ in message["headers"])
             extra = self.admission.settle(status, self._arrived_at)
             message["headers"] = [*message["headers"], *_encoded(extra), self._own_id]
         else:
@@ -172,6 +176,7 @@ class _Answer:
             latency_ms=(time.perf_counter() - self._began) * 1000,
             bytes_out=self._bytes,
             at=self._arrived_at,
+            is_error=self._is_error,
         )
 
 

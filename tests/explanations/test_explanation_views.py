@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from events.models import OutboxMessage
-from explanations import answers, estimates, results, store, views
+from explanations import answers, estimates, problems, results, store
 from explanations.models import Computation, ExplanationJob
 from tests.accounts.callers import NOBODY, Holder, call, error, key, person, pointers, read
 from tests.explanations.ends import completed, explanation, failed, progress
@@ -299,7 +299,7 @@ def test_500_a_failed_job_tells_the_reason_and_is_no_error_in_the_log(
         response = get_job(ann, job_id)
     assert error(response) == (500, "EXPLANATION_FAILED")
     assert read(response, 500)["detail"] == "The data has a hole."
-    assert response[views.OUTCOME_HEADER] == "failed"
+    assert response[problems.OUTCOME_HEADER] == "failed"
     assert caplog.records == []
 
 

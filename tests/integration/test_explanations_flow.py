@@ -15,6 +15,7 @@ import redis
 from websockets.sync.client import connect
 
 from tests.conftest import make_stack
+from tests.integration.rest import assert_problem
 from tests.people import Key, add_key
 from tests.stack import Stack, event, eventually, receive, send
 
@@ -138,3 +139,19 @@ def test_the_request_id_of_the_order_is_on_its_way_through_nats(
     job_id = order(explaining, key, predicted, **{"X-Request-ID": "trace-of-an-order"}).json()["job_id"]
     query = "SELECT request_id FROM explanations_computation WHERE id = %s AND state = 'done'"
     assert eventually(lambda: explaining.rows(query, job_id)) == [("trace-of-an-order",)]
+
+
+def test_500_of_a_failed_explanation_is_counted_apart_from_errors_of_the_server(
+    explaining: Stack, key: Key, predicted: str
+) -> None:
+    job_id = order(explaining, key, predicted, Prefer="wait=30").json()["job_id"]
+    explaining.execute(
+        "UPDATE explanations_computation SET state = 'failed', reason = 'no model' WHERE id = "
+        "(SELECT computation_id FROM explanations_explanationjob WHERE id = %s)",
+        job_id,
+    )
+    answer = httpx.get(f"{explaining.base_url}/api/explanation/job/{job_id}", headers=key.header)
+    assert_problem(answer, 500, "EXPLANATION_FAILED")
+    assert "no model" in answer.text
+    query = "SELECT calls, errors FROM accounts_usagehour WHERE key_id = %s AND status_class = 5"
+    assert eventually(lambda: explaining.rows(query, key.id)) == [(1, 0)]
