@@ -28,10 +28,14 @@ class Caller:
 
     async def get(self, path: str) -> dict[str, Any]:
         """The body of a GET, which must be a 200."""
-        status, body = await asyncio.to_thread(self._call, "GET", path, None, {})
+        status, body = await self.try_get(path)
         if status != 200:
             raise RuntimeError(f"GET {path}: {status} {body}")
         return body
+
+    async def try_get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Status and body of a GET."""
+        return await asyncio.to_thread(self._call, "GET", path, None, {})
 
     async def post(self, path: str, body: dict[str, Any], **headers: str) -> tuple[int, dict[str, Any]]:
         """Status and body of a POST."""

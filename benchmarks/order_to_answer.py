@@ -2,7 +2,7 @@
 
 Run it against a gateway that `make run` has started: ``.venv/bin/python -m benchmarks.order_to_answer``. Each
 order is for a prediction of its own, so that nothing is answered from an earlier computation: the newest real
-prediction of AAPL is published again under a new time before it is ordered.
+prediction of AAPL, with its attribution, is published under the symbol BENCH before it is ordered.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from benchmarks.calling import Caller
 from benchmarks.publish_to_socket import percentile
 from events import connection, publishing, streams
 
-SYMBOL = "AAPL"
+REAL, SYMBOL = "AAPL", "BENCH"
 _PREDICTED = (
-    "symbol",
     "current_price",
     "predicted_price",
     "confidence",
@@ -40,14 +39,15 @@ _PREDICTED = (
 
 async def publish_anew(opened: connection.Connection, caller: Caller) -> str:
     """Publish the newest prediction again, as of now; returns its time once it can be read."""
-    newest = await caller.get(f"/api/prediction/{SYMBOL}?include_features=true")
+    newest = await caller.get(f"/api/prediction/{REAL}?include_features=true")
     stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    event = {name: newest[name] for name in _PREDICTED} | {"timestamp": stamp}
+    event = {name: newest[name] for name in _PREDICTED} | {"symbol": SYMBOL, "timestamp": stamp}
     await publishing.publish_once(
         opened.jetstream, streams.PREDICTION_UPDATED, msgspec.json.encode(event), msg_id=uuid.uuid4().hex
     )
     while True:
-        if (await caller.get(f"/api/prediction/{SYMBOL}"))["timestamp"] >= stamp:
+        status, newest = await caller.try_get(f"/api/prediction/{SYMBOL}")
+        if status == 200 and newest["timestamp"] >= stamp:
             return stamp
         await asyncio.sleep(0.01)
 

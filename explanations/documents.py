@@ -24,8 +24,7 @@ from events.explanations import (
     Statement,
     WhatIf,
 )
-
-_MOST = 2**63
+from predictions.documents import within_64_bits
 
 
 class MalformedDocument(ValueError):
@@ -83,14 +82,8 @@ def make(
 def pinned_from(values: Mapping[str, Any]) -> PinnedPrediction:
     """The prediction in `values`; raises msgspec's `ValidationError` for what cannot be pinned."""
     features = values.get("features")
-    fitting = None if features is None else {name: _within_64_bits(one) for name, one in features.items()}
+    fitting = None if features is None else {name: within_64_bits(one) for name, one in features.items()}
     return msgspec.convert({**values, "features": fitting}, PinnedPrediction)
-
-
-def _within_64_bits(value: Any) -> Any:
-    if isinstance(value, int) and not -_MOST <= value < _MOST:
-        return float(value)
-    return value
 
 
 def encode(document: ExplanationDocument) -> bytes:

@@ -14,6 +14,7 @@ import django
 
 django.setup()
 
+from explanations import store
 from gateway_project import background, rim
 from predictions import newest
 from realtime import hub, revocation
@@ -46,5 +47,6 @@ async def _live(receive: Any, send: Any) -> None:
             await revocation.stop_current()
             await background.stop()
             newest.store().close()
+            store.store().close()
             await send({"type": "lifespan.shutdown.complete"})
             return

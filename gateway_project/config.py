@@ -54,6 +54,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Signs sessions. Required unless DEBUG is on or `manage.py up` has made one."""
     debug: bool = False
     """Development only: Django's debug pages and an insecure default for SECRET_KEY."""
+    environment: str = "production"
+    """What stands at the top of every page of the admin; everything but `production` is shown calmly."""
     allowed_hosts: list[str] = msgspec.field(default_factory=lambda: ["localhost", "127.0.0.1", "[::1]"])
     """Host names this gateway answers to."""
     cors_origins: list[str] = msgspec.field(default_factory=list)

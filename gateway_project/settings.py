@@ -144,7 +144,9 @@ CORS_ALLOW_HEADERS = [
     "accept-language",
     "authorization",
     "content-type",
+    "idempotency-key",
     "if-none-match",
+    "prefer",
     "x-api-key",
     "x-request-id",
 ]
@@ -152,7 +154,9 @@ CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 CORS_EXPOSE_HEADERS = [
     "Content-Length",
     "ETag",
+    "Idempotency-Replayed",
     "Location",
+    "Preference-Applied",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",

@@ -7,7 +7,7 @@ value that somebody else than our bridge has written to Redis.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -84,6 +84,11 @@ def epoch_micros(timestamp: datetime) -> int:
 def moment_at(micros: int) -> datetime:
     """The inverse of `epoch_micros`; OverflowError outside of the years 1 to 9999."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def within_64_bits(value: Any) -> Any:
+    """A feature as messages may hold it: a database that keeps numbers its own way makes 1e22 an integer."""
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
 
 
 def encode(document: PredictionDocument) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from predictions import documents
 from predictions.documents import PredictionDocument
 from predictions.models import Prediction
 
@@ -127,7 +128,8 @@ def _document_of_values(values: Sequence[Any]) -> PredictionDocument:
     fields["timestamp"] = _moment(fields["timestamp"])
     fields["as_of"] = _moment(fields["as_of"])
     if fields["features"] is not None:
-        fields["features"] = json.loads(fields["features"])
+        features = json.loads(fields["features"])
+        fields["features"] = {name: documents.within_64_bits(one) for name, one in features.items()}
     return PredictionDocument(**fields)
 
 

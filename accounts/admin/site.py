@@ -30,7 +30,8 @@ _LONGEST_SEARCH = 200
 
 def environment_label(request: HttpRequest) -> list[str]:
     """What stands at the top of every page, so that nobody takes production for anything else."""
-    return ["development", "info"] if settings.DEBUG else ["production", "danger"]
+    name = "development" if settings.DEBUG else settings.GATEWAY.environment
+    return [name, "danger" if name == "production" else "info"]
 
 
 class GatewayAdminSite(AdminSite):

@@ -19,7 +19,7 @@ from events.relay import Relay
 from observability import blocking
 from tests.servers import Server
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 LATER = timedelta(seconds=relay.SWEEP_AFTER_S + 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 import uuid
 from urllib.parse import quote
@@ -152,8 +153,9 @@ def test_every_problem_type_is_a_page(stack: Stack) -> None:
     for code, kind in PROBLEM_TYPES.items():
         page = stack.get(f"/errors/{code}")
         assert page.status_code == 200
-        assert kind.title in page.text
-        assert kind.advice in page.text
+        text = html.unescape(page.text)
+        assert kind.title in text
+        assert kind.advice in text
 
 
 def test_the_start_page_shows_calls_to_this_host(stack: Stack) -> None:

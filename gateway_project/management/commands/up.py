@@ -101,6 +101,7 @@ class Command(BaseCommand):
             raise CommandError(f"the database at {place} (DATABASE_URL) cannot be used: {error}") from None
         data_folder.write_endpoints(folder, endpoints)
         environ = {
+            "ENVIRONMENT": "demo",
             **os.environ,
             "DATA_DIR": str(folder),
             "DATABASE_URL": endpoints["database"],
