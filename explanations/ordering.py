@@ -97,7 +97,10 @@ def cancel(*, job_id: uuid.UUID, account_id: int, now: datetime) -> None:
     job = ExplanationJob.objects.filter(pk=job_id, account_id=account_id).first()
     if job is None:
         raise UnknownJob
-    computation = Computation.objects.select_for_update().get(pk=job.computation_id)
+    computation = Computation.objects.select_for_update().filter(pk=job.computation_id).first()
+    if computation is None:  # staff have requeued it in this instant, under another id
+        job.refresh_from_db(fields=["computation"])
+        computation = Computation.objects.select_for_update().get(pk=job.computation_id)
     still = ExplanationJob.objects.filter(pk=job.pk, cancelled_at=None)
     if computation.state in _FINISHED and still.exists():
         raise JobFinished

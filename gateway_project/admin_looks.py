@@ -17,8 +17,8 @@ def _script(request: HttpRequest) -> str:
     return static("gateway_admin/admin.js")
 
 
-def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:accounts_{model}_changelist")}
+def _entry(title: str, icon: str, model: str, app: str = "accounts") -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{app}_{model}_changelist")}
 
 
 # Blue, in the steps that unfold's classes ask for; 600 carries white text at 5:1.
@@ -66,6 +66,14 @@ UNFOLD: dict[str, Any] = {
                     _entry("Keys", "key", "apikey"),
                     _entry("Tiers", "layers", "tier"),
                     _entry("Limits for everybody", "speed", "limit"),
+                ],
+            },
+            {
+                "title": "Explanations and events",
+                "separator": True,
+                "items": [
+                    _entry("Explanation jobs", "lightbulb", "computation", app="explanations"),
+                    {"title": "Dead letters", "icon": "mail_off", "link": reverse_lazy("admin:dead_letters")},
                 ],
             },
             {

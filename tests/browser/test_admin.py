@@ -29,6 +29,8 @@ PAGES = {
     "user form": "/admin/accounts/user/add/",
     "logins": "/admin/accounts/tokenfamily/",
     "password": "/admin/password_change/",
+    "jobs": "/admin/explanations/computation/",
+    "dead letters": "/admin/dead-letters/",
 }
 
 

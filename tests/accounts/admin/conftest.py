@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 import pytest
 import redis
 from django.test import Client
@@ -24,6 +25,8 @@ from accounts.models import (
     UsageHour,
     User,
 )
+from explanations.models import Computation
+from tests.explanations.orders import make_order
 
 
 @dataclass
@@ -39,11 +42,13 @@ class World:
     usage: UsageHour
     failure: AuthenticationFailure
     event: AuditEvent
+    computation: Computation
 
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(redis_client: redis.Redis, settings: Settings) -> None:
-    """Attempts at logins begin at nought; no client looks for all static files before it begins."""
+    """Attempts at logins begin at nought, NATS is away; no client looks for all static files first."""
+    settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, nats_url="nats://127.0.0.1:1")
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
 
 
@@ -81,6 +86,15 @@ def world(db: None) -> World:
             minute=now, reason="checksum", address="203.0.113.7", count=3
         ),
         event=audit.record(actor="command test", action="key.test", kind="key", subject_id="1", subject="it"),
+        computation=Computation.objects.create(
+            symbol="AAPL",
+            depth="fast",
+            prediction_timestamp=now,
+            model_version="m",
+            prediction=msgspec.to_builtins(make_order().prediction),
+            created_at=now,
+            heard_at=now,
+        ),
     )
 
 
