@@ -26,6 +26,7 @@ from observability.outages import Outage
 TIMEOUT_S = 1.0
 """A reply that takes longer counts as none."""
 
+_LAST_CHANCE_S = 0.1
 _MOST_WAITING = 20_000
 _INCOMPLETE = object()
 
@@ -146,6 +147,7 @@ class _Protocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._is_last_chance = False
         self.is_lost = False
 
     def ask(self, command: tuple[Argument, ...]) -> asyncio.Future[Any]:
@@ -178,6 +180,7 @@ class _Protocol(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment] # a stream has this kind
 
     def data_received(self, data: bytes) -> None:
+        self._is_last_chance = False
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _INCOMPLETE:
@@ -205,10 +208,14 @@ class _Protocol(asyncio.Protocol):
         if not self._waiting:
             return
         left_s = self._waiting[0][1] + TIMEOUT_S - self._loop.time()
-        if left_s <= 0:
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._look_for_late_replies)
+        elif self._is_last_chance:
             self.abort()
         else:
-            self._watch = self._loop.call_later(left_s, self._look_for_late_replies)
+            # It may be this process that was late: what lies in the socket is read before the next look.
+            self._is_last_chance = True
+            self._watch = self._loop.call_later(_LAST_CHANCE_S, self._look_for_late_replies)
 
     def _lose(self, reason: str) -> None:
         self.is_lost = True

@@ -25,6 +25,7 @@ from events.outbox import Outgoing, Place
 from events.streams import MSG_ID_HEADER, Stream
 from observability import blocking
 from observability.outages import Outage
+from observability.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,7 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PUBLISH_TIMEOUT_S if self._connection else 0):
                 await self._waiting.join()
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(self._running)
         if self._connection is not None:
             await self._connection.drain()
 

@@ -35,6 +35,7 @@ from events.pulling import PullConsumer, Pulled
 from events.streams import Stream
 from observability.outages import Outage
 from observability.retries import until_it_works
+from observability.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +152,7 @@ class Courier(Generic[E, T]):
                 raise ConnectionError("the NATS connection was closed")
             await self._finish(stages[0])
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await self._let_go()
 
     async def _finish(self, taking: asyncio.Task[None]) -> None:

@@ -102,7 +102,7 @@ def test_subscribe_folds_duplicates_and_rejects_what_is_malformed_or_too_much(
     stack: Stack,
 ) -> None:
     with stack.socket() as socket:
-        send(socket, action="subscribe", symbols=["AAPL", "aapl", "AAPL", "X" * 50], id="7")
+        send(socket, action="subscribe", symbols=["AAPL", "aapl", "AAPL", "X" * 50], id="7", snapshot=False)
         assert receive(socket) == {
             "type": "subscribed",
             "symbols": ["AAPL"],

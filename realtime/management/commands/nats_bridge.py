@@ -15,6 +15,7 @@ from events import streams
 from events.connection import Connection, ServerTooOld, connect
 from events.relay import Relay
 from explanations.reconciling import reconcile_for_ever
+from observability.tasks import end
 from realtime.bridge import Layer, Predictions
 from realtime.courier import Courier, Freight, StoreStuck
 from realtime.explained import Explanations
@@ -78,9 +79,7 @@ async def _bridge(connection: Connection, stop: asyncio.Event) -> None:
             if task.done():
                 task.result()
     finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await end(beside)
         await relay.stop()
 
 
