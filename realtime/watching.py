@@ -1,8 +1,8 @@
 """Who waits for which explanation in this process, and the frames that they get.
 
 A watcher asked for one of its own jobs by id; a follower subscribed to a symbol with ``"explanations": true``
-and hears of every explanation of it that is completed, without anybody's job id. Nothing here waits for a
-socket.
+and hears of every explanation of it, its progress and its completion, without anybody's job id. Nothing here
+waits for a socket.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Watching:
         """Tell watchers and followers."""
         for one in news:
             self._tell_watchers(one)
-            if one.kind == "explanation_completed":
+            if one.kind != "explanation_failed":  # that is between the job and its owner
                 self._tell_followers(one)
 
     def tell(self, connection: Connection, news: News) -> None:

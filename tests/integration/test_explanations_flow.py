@@ -94,7 +94,7 @@ def test_a_watcher_and_a_follower_hear_of_the_end(explaining: Stack, key: Key, p
         assert frames[-1]["type"] == "explanation_completed"
         assert frames[-1]["explanation"]["contributions"]
         assert frames[-1]["prediction"]["symbol"] == predicted
-        [told] = _until_the_end(follower)
+        told = _until_the_end(follower)[-1]
         assert (told["type"], told["symbol"]) == ("explanation_completed", predicted)
         assert "job_id" not in told
         send(watcher, action="watch", job_id=job_id)  # what has ended is told at once

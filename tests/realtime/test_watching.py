@@ -64,14 +64,14 @@ async def test_two_jobs_of_one_computation_are_both_told(watching: Watching) -> 
     ]
 
 
-async def test_followers_hear_of_what_is_completed_without_a_job_id(watching: Watching) -> None:
+async def test_followers_hear_of_progress_and_completion_without_a_job_id(watching: Watching) -> None:
     socket, left = Socket(), Socket()
     watching.follow(socket.connection, ["AAPL", "MSFT"])
     watching.follow(left.connection, ["AAPL"])
     watching.unfollow(left.connection, ["AAPL", "IBM"])
     watching.deliver([PROGRESS, FAILED, COMPLETED])
-    assert [frame["type"] for frame in socket.frames] == ["explanation_completed"]
-    assert "job_id" not in socket.frames[0]
+    assert [frame["type"] for frame in socket.frames] == ["explanation_progress", "explanation_completed"]
+    assert not any("job_id" in frame for frame in socket.frames)
     assert left.frames == []
 
 
