@@ -6,6 +6,7 @@
 4. A family ends with its time, a logout, another password, or when its user or account is switched off. That
    is looked up on every call, so it holds at once.
 Tokens are stored as digests; the form of access tokens is `accounts.tokens`' business.
+Longer than most modules: the four rules are read together or not understood.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ prediction of AAPL, with its attribution, is published under the symbol BENCH be
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -23,6 +22,7 @@ from websockets.asyncio.client import connect
 
 from benchmarks.calling import Caller
 from benchmarks.publish_to_socket import percentile
+from benchmarks.running import run
 from events import connection, publishing, streams
 
 REAL, SYMBOL = "AAPL", "BENCH"
@@ -108,16 +108,5 @@ def _line(what: str, times: list[float]) -> str:
     )
 
 
-def main() -> None:
-    """Parse the options and print the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
-    parser.add_argument("--count", type=int, default=50)
-    options = parser.parse_args()
-    if not (options.data / "endpoints.json").exists():
-        sys.exit(f"no gateway runs in {options.data}: start `make run` in another terminal first")
-    sys.stdout.write(asyncio.run(measure(options.data, options.count)) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, description=__doc__, count=50)

@@ -6,11 +6,9 @@ Publishes single events a little apart (an idle machine's latency), from the pro
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
-import sys
 import time
 import urllib.request
 import uuid
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from benchmarks.running import run
 from events import connection, prediction_updated, publishing, streams
 from events.prediction_updated import PredictionUpdated
 
@@ -79,16 +78,5 @@ async def measure(folder: Path, count: int) -> str:
     )
 
 
-def main() -> None:
-    """Parse the options and print the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of the running stack")
-    parser.add_argument("--count", type=int, default=300)
-    options = parser.parse_args()
-    if not (options.data / "endpoints.json").exists():
-        sys.exit(f"no gateway runs in {options.data}: start `make run` in another terminal first")
-    sys.stdout.write(asyncio.run(measure(options.data, options.count)) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, description=__doc__, count=300)

@@ -10,7 +10,6 @@ the old id gone, and a socket that watches an unfinished job has to ask again: b
 
 from __future__ import annotations
 
-import functools
 import uuid
 from datetime import datetime
 from typing import cast
@@ -18,14 +17,12 @@ from typing import cast
 from django.db import IntegrityError, transaction
 
 from accounts import audit
-from events import outbox, relay, streams
-from events.explanations import Depth, ExplainOrder, encode
-from events.outbox import Outgoing
-from explanations import documents
+from events import outbox
+from events.explanations import Depth
+from explanations import documents, messages
 from explanations.models import Computation, ExplanationJob
 
 AUDIT_KIND = "explanation"
-_SHARED = (*Computation.UNFINISHED, Computation.State.DONE)
 
 
 class UnknownComputation(Exception):
@@ -58,8 +55,14 @@ def requeue(*, computation_id: uuid.UUID, actor: str, now: datetime) -> uuid.UUI
     ExplanationJob.objects.filter(computation_id=computation_id).update(computation_id=new_id)
     outbox.drop([str(computation_id)])
     if was_unfinished:
-        _tell_workers(computation_id)
-    _promise(computation, new_id, now)
+        messages.tell_to_leave(computation_id)
+    messages.promise_order(
+        computation_id=new_id,
+        depth=cast(Depth, computation.depth),
+        prediction=documents.pinned_from(computation.prediction),
+        request_id=computation.request_id,
+        now=now,
+    )
     audit.record(
         actor=actor,
         action="explanation.requeue",
@@ -84,7 +87,7 @@ def cancel(*, computation_id: uuid.UUID, actor: str, now: datetime) -> None:
         state=Computation.State.CANCELLED, heard_at=now, finished_at=now
     )
     outbox.drop([str(computation_id)])
-    _tell_workers(computation_id)
+    messages.tell_to_leave(computation_id)
     audit.record(
         actor=actor,
         action="explanation.cancel",
@@ -110,7 +113,7 @@ def _start_over(computation: Computation, now: datetime) -> uuid.UUID:
         prediction_timestamp=computation.prediction_timestamp,
         model_version=computation.model_version,
         depth=computation.depth,
-        state__in=_SHARED,
+        state__in=Computation.SHARED,
     )
     if same.exclude(pk=computation.pk).exists():
         raise ComputedElsewhere
@@ -131,25 +134,3 @@ def _start_over(computation: Computation, now: datetime) -> uuid.UUID:
     except IntegrityError:  # ordered in this instant
         raise ComputedElsewhere from None
     return new_id
-
-
-def _tell_workers(computation_id: uuid.UUID) -> None:
-    tell = functools.partial(relay.tell, streams.EXPLAIN_CANCELLED, str(computation_id).encode())
-    transaction.on_commit(tell, robust=True)
-
-
-def _promise(computation: Computation, new_id: uuid.UUID, now: datetime) -> None:
-    order = ExplainOrder(
-        job_id=new_id,
-        depth=cast(Depth, computation.depth),
-        prediction=documents.pinned_from(computation.prediction),
-        ordered_at=now,
-    )
-    outgoing = Outgoing(
-        msg_id=str(new_id),
-        subject=streams.EXPLAIN,
-        payload=encode(order),
-        headers={streams.REQUEST_ID_HEADER: computation.request_id} if computation.request_id else {},
-    )
-    outbox.promise(outgoing, now=now)
-    transaction.on_commit(functools.partial(relay.hand_over, outgoing), robust=True)

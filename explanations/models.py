@@ -27,6 +27,8 @@ class Computation(models.Model):
         CANCELLED = "cancelled"
 
     UNFINISHED = (State.QUEUED, State.RUNNING)
+    # What another order of the same thing joins; only one of these may stand (`computed_once`).
+    SHARED = (*UNFINISHED, State.DONE)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     symbol = models.CharField(max_length=32)

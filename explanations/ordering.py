@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,15 +19,13 @@ from django.db import transaction
 from accounts.credentials import Caller
 from accounts.models import Account
 from accounts.models.records import NO_ACCOUNT
-from events import outbox, relay, streams
-from events.explanations import Depth, ExplainOrder, PinnedPrediction, encode
-from events.outbox import Outgoing
-from explanations import idempotency
+from events import outbox
+from events.explanations import Depth, PinnedPrediction
+from explanations import idempotency, messages
 from explanations.idempotency import Repeatable
 from explanations.models import Computation, ExplanationJob
 
 _TRIES = 20
-_SHARED = (*Computation.UNFINISHED, Computation.State.DONE)
 _FINISHED = (Computation.State.DONE, Computation.State.FAILED)
 
 
@@ -84,7 +81,9 @@ def order(
     if repeatable is not None:
         idempotency.remember(repeatable, job, now=now)
     if is_new:
-        _promise(computation, pinned, depth, now)
+        messages.promise_order(
+            computation_id=computation.pk, depth=depth, prediction=pinned, request_id=request_id, now=now
+        )
     return Ordered(job, is_repeated=False)
 
 
@@ -114,8 +113,7 @@ def _stop(computation_id: uuid.UUID, now: datetime) -> None:
     unfinished = Computation.objects.filter(pk=computation_id, state__in=Computation.UNFINISHED)
     if unfinished.update(state=Computation.State.CANCELLED, heard_at=now, finished_at=now):
         outbox.drop([str(computation_id)])
-        tell = functools.partial(relay.tell, streams.EXPLAIN_CANCELLED, str(computation_id).encode())
-        transaction.on_commit(tell, robust=True)
+        messages.tell_to_leave(computation_id)
 
 
 def _hold_account(caller: Caller) -> int:
@@ -145,7 +143,7 @@ def _join_or_start(offered: Computation) -> Computation:
         prediction_timestamp=offered.prediction_timestamp,
         model_version=offered.model_version,
         depth=offered.depth,
-        state__in=_SHARED,
+        state__in=Computation.SHARED,
     )
     for _ in range(_TRIES):
         found = shared.defer("result", "prediction").first()
@@ -159,14 +157,3 @@ def _count_in_flight(account_id: int) -> int:
     return ExplanationJob.objects.filter(
         account_id=account_id, cancelled_at=None, computation__state__in=Computation.UNFINISHED
     ).count()
-
-
-def _promise(computation: Computation, pinned: PinnedPrediction, depth: Depth, now: datetime) -> None:
-    outgoing = Outgoing(
-        msg_id=str(computation.pk),
-        subject=streams.EXPLAIN,
-        payload=encode(ExplainOrder(job_id=computation.pk, depth=depth, prediction=pinned, ordered_at=now)),
-        headers={streams.REQUEST_ID_HEADER: computation.request_id} if computation.request_id else {},
-    )
-    outbox.promise(outgoing, now=now)
-    transaction.on_commit(functools.partial(relay.hand_over, outgoing), robust=True)

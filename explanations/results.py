@@ -65,21 +65,6 @@ def apply(events: Sequence[Event], *, now: datetime) -> list[Computation]:
     return list(changed.values())
 
 
-def apply_progress(events: Sequence[ExplanationProgress], now: datetime) -> list[Computation]:
-    """Apply how far computations are; returns those that changed."""
-    return apply(events, now=now)
-
-
-def apply_completed(event: ExplanationCompleted, now: datetime) -> Computation | None:
-    """Finish a computation; None where that changes nothing: unknown, or final already."""
-    return next(iter(apply([event], now=now)), None)
-
-
-def apply_failed(event: ExplanationFailed, now: datetime) -> Computation | None:
-    """Fail a computation for good; None where that changes nothing: unknown, or final already."""
-    return next(iter(apply([event], now=now)), None)
-
-
 def unheard(*, silence_s: float, now: datetime, most: int) -> list[str]:
     """Ids of unfinished computations without a sign of life for `silence_s`, the longest silence first."""
     silent = Computation.objects.filter(

@@ -3,6 +3,7 @@
 A value is taken from the first place that has it: environment variable, ``gateway.yaml`` (or the file that
 ``GATEWAY_CONFIG`` names), the running `manage.py up` stack (``.data/endpoints.json``), the default.
 What is wrong is told with the setting, its source, and what would be right.
+Longer than most modules: every setting with its meaning stands in one place.
 """
 
 from __future__ import annotations

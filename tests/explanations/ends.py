@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from events.explanations import (
     Source,
     Statement,
 )
+from explanations import results
+from explanations.models import Computation
 
 CURRENT, PREDICTED = 187.25, 188.1
 
@@ -57,3 +60,18 @@ def completed(job_id: uuid.UUID, depth: Depth = "fast", **changes: Any) -> Expla
 def failed(job_id: uuid.UUID, reason: str = "The data has a hole.") -> ExplanationFailed:
     """The end as it should not be."""
     return ExplanationFailed(job_id=job_id, attempt=3, reason=reason, at=datetime.now(UTC))
+
+
+def apply_progress(events: Sequence[ExplanationProgress], now: datetime) -> list[Computation]:
+    """What progress has changed, when it is applied alone."""
+    return results.apply(events, now=now)
+
+
+def apply_completed(event: ExplanationCompleted, now: datetime) -> Computation | None:
+    """The computation that a completion has changed, if it has."""
+    return next(iter(results.apply([event], now=now)), None)
+
+
+def apply_failed(event: ExplanationFailed, now: datetime) -> Computation | None:
+    """The computation that a failure has changed, if it has."""
+    return next(iter(results.apply([event], now=now)), None)

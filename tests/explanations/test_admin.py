@@ -18,13 +18,13 @@ from events import connection, dead_letter_box, explanations, outbox, relay, str
 from events.explanations import ExplainOrder
 from events.models import OutboxMessage
 from events.outbox import Outgoing
-from explanations import actions, results
+from explanations import actions
 from explanations.actions import AlreadyDone, ComputedElsewhere, NothingToCancel, UnknownComputation
 from explanations.admin.letter_pages import MOST_SHOWN_BYTES, readable
-from explanations.models import ExplanationJob
+from explanations.models import Computation, ExplanationJob
 from tests.events.test_dead_letter_box import bury
 from tests.events.test_dead_letter_box import orders as messages_of
-from tests.explanations.ends import completed, failed
+from tests.explanations.ends import apply_completed, apply_failed, completed, failed
 from tests.explanations.orderers import cancel, computation, order, orderer, predict
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("newest_store")]
@@ -84,7 +84,7 @@ def ordered(symbol: str = "AAPL") -> ExplanationJob:
 def broken(symbol: str = "AAPL", reason: str = "The data has a hole.") -> ExplanationJob:
     """A job that has failed."""
     job = ordered(symbol)
-    results.apply_failed(failed(job.computation_id, reason), timezone.now())
+    apply_failed(failed(job.computation_id, reason), timezone.now())
     return job
 
 
@@ -126,9 +126,9 @@ def test_a_failed_job_is_requeued_as_new_under_a_new_id(
 def test_what_is_late_from_the_first_try_does_not_end_the_second() -> None:
     job = broken()
     new_id = requeue(job)
-    assert results.apply_failed(failed(job.pk), timezone.now()) is None
+    assert apply_failed(failed(job.pk), timezone.now()) is None
     assert computation(job).state == "queued"
-    results.apply_completed(completed(new_id), timezone.now())
+    apply_completed(completed(new_id), timezone.now())
     assert computation(job).state == "done"
     assert not OutboxMessage.objects.exists()
 
@@ -145,7 +145,7 @@ def test_an_unfinished_job_is_requeued_and_its_workers_let_go(
 
 def test_what_is_done_or_gone_is_not_requeued() -> None:
     job = ordered()
-    results.apply_completed(completed(job.pk), timezone.now())
+    apply_completed(completed(job.pk), timezone.now())
     with pytest.raises(AlreadyDone):
         requeue(job)
     with pytest.raises(UnknownComputation):
@@ -166,7 +166,7 @@ def test_a_job_whose_explanation_was_ordered_again_is_left_alone(operator: Clien
 def test_a_second_order_in_the_same_instant_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     job = broken()
     order(orderer())
-    monkeypatch.setattr(actions, "_SHARED", ())  # it was not there yet when it was looked for
+    monkeypatch.setattr(Computation, "SHARED", ())  # it was not there yet when it was looked for
     with pytest.raises(ComputedElsewhere):
         requeue(job)
     assert computation(job).state == "failed"
@@ -192,7 +192,7 @@ def test_a_cancelled_job_ends_for_everybody_and_can_be_requeued(
 def test_a_requeue_within_the_duplicate_window_is_a_second_message(nats_url: str) -> None:
     job = ordered()
     asyncio.run(_publish_what_is_owed(nats_url))
-    results.apply_failed(failed(job.pk), timezone.now())
+    apply_failed(failed(job.pk), timezone.now())
     new_id = requeue(job)
     asyncio.run(_publish_what_is_owed(nats_url))
     sent = [explanations.decode(one.data, ExplainOrder).job_id for one in messages_of(nats_url)]
@@ -281,7 +281,7 @@ def test_actions_on_the_page_ask_first_and_then_lead_to_the_job(operator: Client
 
 def test_actions_on_the_list_ask_first_and_tell_what_was_refused(operator: Client) -> None:
     one, done = broken(), ordered("MSFT")
-    results.apply_completed(completed(done.computation_id), timezone.now())
+    apply_completed(completed(done.computation_id), timezone.now())
     chosen = {
         "action": "requeue_selected",
         "_selected_action": [str(one.computation_id), str(done.computation_id)],

@@ -13,13 +13,13 @@ import redis
 from django.db import OperationalError
 
 from events.explanations import Depth
-from explanations import documents, reads, results, store
+from explanations import documents, reads, store
 from explanations.documents import ExplanationDocument
 from explanations.models import Computation
 from explanations.store import ExplanationStore, StoreUnavailable
 from gateway_project import embedded
 from predictions.reads import NoStoreReachable
-from tests.explanations.ends import CURRENT, PREDICTED, completed, explanation
+from tests.explanations.ends import CURRENT, PREDICTED, apply_completed, completed, explanation
 from tests.explanations.orderers import NOW, order, orderer, predict
 
 
@@ -133,7 +133,7 @@ def explained(depth: Depth = "fast", seq: int = 1) -> Computation:
     """A computation that is done, in the database alone."""
     predict(seq=seq)
     job = order(orderer(), depth=depth)
-    done = results.apply_completed(completed(job.pk, depth), NOW + timedelta(minutes=10 - seq))
+    done = apply_completed(completed(job.pk, depth), NOW + timedelta(minutes=10 - seq))
     assert done is not None
     return done
 

@@ -24,7 +24,7 @@ from explanations.models import Computation, ExplanationJob, IdempotencyKey
 from predictions import documents, reads
 from predictions.reads import NoStoreReachable
 from tests.accounts.test_key_races import together
-from tests.explanations.ends import completed, failed, progress
+from tests.explanations.ends import apply_completed, completed, failed, progress
 from tests.explanations.orderers import (
     NO_JOB,
     NOW,
@@ -271,7 +271,7 @@ def test_the_end_and_a_cancellation_at_once_leave_one_of_the_two() -> None:
         turns = itertools.count()
 
         def either(job: ExplanationJob = job, turns: Any = turns) -> Any:
-            return results.apply_completed(completed(job.pk), NOW) if next(turns) else cancel(job, caller)
+            return apply_completed(completed(job.pk), NOW) if next(turns) else cancel(job, caller)
 
         together(either, 2)
         row = computation(job)

@@ -13,7 +13,15 @@ from events.explanations import Statement
 from events.models import OutboxMessage
 from explanations import results, store
 from explanations.models import Computation, ExplanationJob
-from tests.explanations.ends import completed, explanation, failed, progress
+from tests.explanations.ends import (
+    apply_completed,
+    apply_failed,
+    apply_progress,
+    completed,
+    explanation,
+    failed,
+    progress,
+)
 from tests.explanations.orderers import NO_JOB, NOW, cancel, computation, order, orderer, predict
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("newest_store")]
@@ -28,24 +36,24 @@ def job() -> ExplanationJob:
 
 def test_progress_moves_forward_only(job: ExplanationJob) -> None:
     now = timezone.now()
-    assert len(results.apply_progress([progress(job.pk, 0.4), progress(job.pk, 0.6)], now)) == 1
+    assert len(apply_progress([progress(job.pk, 0.4), progress(job.pk, 0.6)], now)) == 1
     row = computation(job)
     assert (row.state, row.progress, row.stage, row.attempts) == ("running", 0.6, "looking", 1)
     assert row.heard_at == now
     for late in (progress(job.pk, 0.4), progress(job.pk, 0.6)):
-        assert results.apply_progress([late], now + timedelta(seconds=1)) == []
+        assert apply_progress([late], now + timedelta(seconds=1)) == []
     assert computation(job).progress == 0.6
     assert computation(job).heard_at == now + timedelta(seconds=1)
     # Another attempt begins from the start, and nobody hears of the one before it any more.
-    assert results.apply_progress([progress(job.pk, 0.1, attempt=2)], now)
-    assert results.apply_progress([progress(job.pk, 0.9, attempt=1)], now) == []
+    assert apply_progress([progress(job.pk, 0.1, attempt=2)], now)
+    assert apply_progress([progress(job.pk, 0.9, attempt=1)], now) == []
     assert computation(job).progress == 0.1
 
 
 def test_a_completed_event_finishes_once_and_what_was_owed_is_dropped(job: ExplanationJob) -> None:
     assert OutboxMessage.objects.count() == 1
     now = timezone.now()
-    done = results.apply_completed(completed(job.pk, generated_at=now + timedelta(hours=1)), now)
+    done = apply_completed(completed(job.pk, generated_at=now + timedelta(hours=1)), now)
     assert done is not None
     assert (done.state, done.progress, done.took_s, done.finished_at) == ("done", 1.0, 0.5, now)
     assert not OutboxMessage.objects.exists()
@@ -58,18 +66,18 @@ def test_a_completed_event_finishes_once_and_what_was_owed_is_dropped(job: Expla
 
 
 def test_a_failed_event_finishes_once(job: ExplanationJob) -> None:
-    row = results.apply_failed(failed(job.pk), timezone.now())
+    row = apply_failed(failed(job.pk), timezone.now())
     assert row is not None
     assert (row.state, row.reason, row.attempts) == ("failed", "The data has a hole.", 3)
     assert not OutboxMessage.objects.exists()
-    assert results.apply_completed(completed(job.pk), timezone.now()) is None
-    assert results.apply_failed(failed(job.pk, "again"), timezone.now()) is None
+    assert apply_completed(completed(job.pk), timezone.now()) is None
+    assert apply_failed(failed(job.pk, "again"), timezone.now()) is None
     assert computation(job).reason == "The data has a hole."
 
 
 def test_nothing_ends_before_it_began(job: ExplanationJob) -> None:
     event = completed(job.pk, generated_at=NOW - timedelta(days=1))
-    results.apply_completed(event, timezone.now())
+    apply_completed(event, timezone.now())
     assert computation(job).finished_at == NOW
 
 
@@ -80,7 +88,7 @@ def test_an_explanation_that_does_not_fit_fails_the_job(job: ExplanationJob, wro
         "sum": completed(job.pk, contributions=explanation().contributions[:1]),
         "source": completed(job.pk, statements=[Statement(text="It rose.", sources=["nowhere"])]),
     }[wrong]
-    row = results.apply_completed(event, timezone.now())
+    row = apply_completed(event, timezone.now())
     assert row is not None
     assert row.state == "failed"
     assert row.reason.startswith("The explanation was refused: ")
@@ -96,9 +104,9 @@ def test_a_cancelled_or_unknown_computation_does_not_change(job: ExplanationJob)
 
 
 def test_a_number_of_attempts_that_no_column_holds_is_cut(job: ExplanationJob) -> None:
-    results.apply_progress([progress(job.pk, 0.5, attempt=10**15)], NOW)
+    apply_progress([progress(job.pk, 0.5, attempt=10**15)], NOW)
     assert computation(job).attempts == 2**31 - 1
-    assert results.apply_progress([progress(job.pk, 0.6, attempt=10**16)], NOW)
+    assert apply_progress([progress(job.pk, 0.6, attempt=10**16)], NOW)
 
 
 def test_a_batch_costs_a_handful_of_statements(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
@@ -123,7 +131,7 @@ def test_who_was_not_heard_of_is_found_longest_first_until_touched() -> None:
     predict()
     first, second = order(caller), order(caller, depth="deep", now=NOW + timedelta(seconds=5))
     done = order(caller, depth="medium")
-    results.apply_completed(completed(done.pk, "medium"), NOW)
+    apply_completed(completed(done.pk, "medium"), NOW)
     later = NOW + timedelta(seconds=20)
     assert results.unheard(silence_s=10, now=later, most=9) == [str(first.pk), str(second.pk)]
     assert results.unheard(silence_s=10, now=later, most=1) == [str(first.pk)]
