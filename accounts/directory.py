@@ -143,7 +143,12 @@ class Directory:
         return bool(self._tiers) and self._clock() - self._tiers_loaded_at < _RELOAD_S
 
     def load_tiers(self) -> None:
-        """Read every tier and limit, by two queries."""
+        """Read every tier and limit, by two queries.
+
+        Tiers first: one that is made in between is then unknown, and loaded when it is asked for. The other
+        way round it would be known without its limits, and its callers unlimited until the next look.
+        """
+        found = list(Tier.objects.all())
         everyone = list(Limit.objects.select_related("tier"))
         for_all = [limit for limit in everyone if limit.tier_id is None]
         tiers = {
@@ -155,7 +160,7 @@ class Directory:
                     _rule_of(limit) for limit in everyone if limit in for_all or limit.tier_id == tier.pk
                 ),
             )
-            for tier in Tier.objects.all()
+            for tier in found
         }
         with self._lock:
             self._tiers, self._rules = tiers, {}

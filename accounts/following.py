@@ -74,7 +74,8 @@ class Follower:
         started_at = time.monotonic()
         self._directory.looking(started_at)
         noted = _noted_in_last(LOOKBACK_S + started_at - (self._looked_at or started_at))
-        for kind, subject in set(noted.values()):
+        # Whatever tier has changed, all are loaded: once a look is enough.
+        for kind, subject in {(k, "" if k == "tier" else s) for k, s in noted.values()}:
             self._directory.forget(kind, subject)
         if not self._directory.knows_tiers:
             self._directory.load_tiers()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import actions, directory
@@ -278,3 +281,25 @@ def test_an_account_that_is_switched_off_is_seen_at_the_next_load(
     loaded = known.load_key(issued.key.pk)
     assert loaded is not None
     assert not loaded.is_account_active
+
+
+def test_a_tier_that_is_made_while_tiers_are_loaded_is_never_known_without_its_limits() -> None:
+    made: list[Tier] = []
+
+    def make_it_after_the_first_query(execute: Any, *query: Any) -> Any:
+        result = execute(*query)
+        if not made:
+            made.append(Tier(name="brand-new"))
+            made[0].save()
+            Limit.objects.create(tier=made[0], name="hourly", quota=7, window_s=3600)
+        return result
+
+    known = Directory()
+    with connection.execute_wrapper(make_it_after_the_first_query):
+        known.load_tiers()
+    assert made
+    # A database that hands over rows as they are fetched may show it already: then with its limits.
+    with contextlib.suppress(UnknownTier):
+        assert [rule.quota for rule in known.rules("brand-new", "prediction")] == [7]
+    known.load_tiers()
+    assert [rule.quota for rule in known.rules("brand-new", "prediction")] == [7]

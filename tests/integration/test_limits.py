@@ -79,10 +79,10 @@ def test_as_many_are_admitted_as_the_limit_says_and_not_one_more(
     tier = add_tier(stack, ("hourly", "account", quota, HOUR, None), redis_down="closed")
     key = add_key(stack, tier)
     statuses = call_in_parallel(urls[:processes], quota + 2 * CALLERS, lambda _: key.header)
-    assert statuses.count(200) <= quota
-    # Who got no answer from Redis in time may have been counted.
-    assert statuses.count(200) + statuses.count(503) >= 0.99 * quota
-    assert set(statuses) <= {200, 429, 503}
+    # Who got no answer from Redis in time may have been counted; without such, the numbers are exact.
+    unanswered = statuses.count(503)
+    assert quota - unanswered <= statuses.count(200) <= quota
+    assert 2 * CALLERS - unanswered <= statuses.count(429) <= 2 * CALLERS
 
 
 def test_nothing_that_a_caller_can_vary_buys_a_call(fleet: tuple[Stack, list[str]]) -> None:
