@@ -8,14 +8,34 @@ import logging
 import os
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import redis
+from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper as PostgresConnection
+from pytest_django import DjangoDbBlocker
 
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
 from tests.stack import Stack, fresh_database
 
 _letters = itertools.product("ABCDEFGHIJKLMNOPQRSTUVWXYZ", repeat=4)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database. At the end whoever is still connected is cut off: threads that died with a
+    connection and autovacuum may take longer to go than dropping a database waits for them."""
+    yield
+    with django_db_blocker.unblock():
+        if isinstance(connection, PostgresConnection):
+            name = connection.settings_dict["NAME"]
+            connection.close()
+            connection.close_pool()
+            with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+                server.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
+                )
 
 
 @pytest.fixture
