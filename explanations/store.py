@@ -11,14 +11,12 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from explanations import documents
 from explanations.documents import ExplanationDocument, MalformedDocument
 from explanations.models import Computation
+from observability.guarded_redis import GuardedRedis
 from observability.outages import Outage
 
 logger = logging.getLogger(__name__)
@@ -58,53 +56,32 @@ class ExplanationStore:
     """The store on one Redis. Safe to share between threads."""
 
     def __init__(self, url: str, *, connections: int) -> None:
-        self._redis = redis.Redis(
-            connection_pool=redis.BlockingConnectionPool.from_url(
-                url,
-                max_connections=connections,
-                timeout=1,
-                socket_timeout=1,
-                socket_connect_timeout=1,
-                # One more try at once: a pooled connection may have died since its last use.
-                retry=Retry(NoBackoff(), 1),
-                client_name="prediction-gateway",
-            )
+        self._redis = GuardedRedis(
+            url,
+            connections=connections,
+            outage=Outage("Redis (explanations)"),
+            unavailable=StoreUnavailable,
         )
-        self._put_unless_older = self._redis.register_script(_PUT_UNLESS_OLDER)
-        self._outage = Outage("Redis (explanations)")
+        self._put_unless_older = self._redis.script(_PUT_UNLESS_OLDER)
 
     def get(self, symbol: str, depth: str | None) -> ExplanationDocument | None:
         """The newest explanation of `symbol`, of `depth` or of any. Raises `StoreUnavailable`."""
-        if not self._outage.worth_trying():
-            raise StoreUnavailable
-        try:
-            value = self._redis.get(key_of(symbol, depth))
-        except redis.RedisError as error:
-            self._outage.failed(error)
-            raise StoreUnavailable from error
-        self._outage.succeeded()
-        return _read(symbol, depth, value)
+        return _read(symbol, depth, self._redis.ask(lambda client: client.get(key_of(symbol, depth))))
 
     def put(self, offered: Iterable[ExplanationDocument]) -> None:
         """Store each unless Redis has one of a newer prediction. Raises `StoreUnavailable`."""
-        if not self._outage.worth_trying():
-            raise StoreUnavailable
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for document in offered:
-                    args: list[bytes | int] = [documents.encode(document), TTL_S]
-                    for depth in (None, document.depth):
-                        key = key_of(document.symbol, depth)
-                        self._put_unless_older(keys=[key], args=args, client=pipeline)
-                pipeline.execute()
-        except redis.RedisError as error:
-            self._outage.failed(error)
-            raise StoreUnavailable from error
-        self._outage.succeeded()
+        self._redis.run_for_each(
+            self._put_unless_older,
+            (
+                (key_of(document.symbol, depth), [encoded, TTL_S])
+                for document, encoded in ((one, documents.encode(one)) for one in offered)
+                for depth in (None, document.depth)
+            ),
+        )
 
     def close(self) -> None:
         """Close every connection."""
-        self._redis.connection_pool.disconnect()
+        self._redis.close()
 
 
 def key_of(symbol: str, depth: str | None) -> str:

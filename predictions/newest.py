@@ -11,11 +11,9 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from observability.guarded_redis import GuardedRedis
 from observability.outages import Outage
 from predictions import documents
 from predictions.documents import MalformedDocument, PredictionDocument
@@ -56,32 +54,18 @@ class NewestStore:
     """The store on one Redis. Safe to share between threads."""
 
     def __init__(self, url: str, *, connections: int, ttl_s: int) -> None:
-        self._redis = redis.Redis(
-            connection_pool=redis.BlockingConnectionPool.from_url(
-                url,
-                max_connections=connections,
-                timeout=1,
-                socket_timeout=1,
-                socket_connect_timeout=1,
-                # One more try at once: a pooled connection may have died since its last use.
-                retry=Retry(NoBackoff(), 1),
-                client_name="prediction-gateway",
-            )
+        self._redis = GuardedRedis(
+            url,
+            connections=connections,
+            outage=Outage("Redis (newest values)"),
+            unavailable=NewestUnavailable,
         )
         self._ttl_s = ttl_s
-        self._put_if_newer = self._redis.register_script(_PUT_IF_NEWER)
-        self._outage = Outage("Redis (newest values)")
+        self._put_if_newer = self._redis.script(_PUT_IF_NEWER)
 
     def get_many(self, symbols: Sequence[str]) -> dict[str, PredictionDocument]:
         """The documents of those symbols that have one, by one MGET. Raises `NewestUnavailable`."""
-        if not self._outage.worth_trying():
-            raise NewestUnavailable
-        try:
-            values = self._redis.mget([KEY_PREFIX + symbol for symbol in symbols])
-        except redis.RedisError as error:
-            self._outage.failed(error)
-            raise NewestUnavailable from error
-        self._outage.succeeded()
+        values = self._redis.ask(lambda client: client.mget([KEY_PREFIX + symbol for symbol in symbols]))
         found = {}
         for symbol, value in zip(symbols, values, strict=True):
             document = _read(symbol, value)
@@ -91,25 +75,14 @@ class NewestStore:
 
     def put_if_newer(self, offered: Iterable[PredictionDocument]) -> None:
         """Store each document unless Redis has a newer one of its symbol. Raises `NewestUnavailable`."""
-        if not self._outage.worth_trying():
-            raise NewestUnavailable
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for document in offered:
-                    self._put_if_newer(
-                        keys=[KEY_PREFIX + document.symbol],
-                        args=[documents.encode(document), self._ttl_s],
-                        client=pipeline,
-                    )
-                pipeline.execute()
-        except redis.RedisError as error:
-            self._outage.failed(error)
-            raise NewestUnavailable from error
-        self._outage.succeeded()
+        self._redis.run_for_each(
+            self._put_if_newer,
+            ((KEY_PREFIX + one.symbol, [documents.encode(one), self._ttl_s]) for one in offered),
+        )
 
     def close(self) -> None:
         """Close every connection."""
-        self._redis.connection_pool.disconnect()
+        self._redis.close()
 
 
 def _read(symbol: str, value: bytes | str | None) -> PredictionDocument | None:
