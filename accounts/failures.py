@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db import connection
 
 from accounts.models import AuthenticationFailure
+from accounts.slices import write_in_slices
 
 _MOST = 10_000
-_ROWS_AT_ONCE = 500
 
 
 class Failure(NamedTuple):
@@ -46,13 +47,7 @@ def flush() -> int:
     with _lock:
         taken = sorted(_counted.items())
         _counted.clear()
-    for start in range(0, len(taken), _ROWS_AT_ONCE):
-        try:
-            _write(taken[start : start + _ROWS_AT_ONCE])
-        except BaseException:
-            for failure, number in taken[start:]:
-                _add(failure, number)
-            raise
+    write_in_slices(taken, _write, _keep)
     return len(taken)
 
 
@@ -68,7 +63,12 @@ def _add(failure: Failure, number: int) -> None:
         _counted[failure] += number
 
 
-def _write(taken: list[tuple[Failure, int]]) -> None:
+def _keep(taken: Sequence[tuple[Failure, int]]) -> None:
+    for failure, number in taken:
+        _add(failure, number)
+
+
+def _write(taken: Sequence[tuple[Failure, int]]) -> None:
     table = AuthenticationFailure._meta.db_table
     names = ", ".join(Failure._fields)
     rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(taken))

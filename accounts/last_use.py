@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
 
 from accounts.models import ApiKey
-
-_ROWS_AT_ONCE = 500
+from accounts.slices import write_in_slices
 
 
 class Use(NamedTuple):
@@ -45,19 +45,17 @@ def flush() -> int:
     with _lock:
         taken, _uses = _uses, {}
     # Sorted, so that two processes lock the same rows in the same order.
-    rows = sorted(taken.items())
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        try:
-            _write(rows[start : start + _ROWS_AT_ONCE])
-        except BaseException:
-            with _lock:
-                for key_id, use in rows[start:]:
-                    _uses.setdefault(key_id, use)
-            raise
-    return len(rows)
+    write_in_slices(sorted(taken.items()), _write, _keep)
+    return len(taken)
 
 
-def _write(rows: list[tuple[uuid.UUID, Use]]) -> None:
+def _keep(rows: Sequence[tuple[uuid.UUID, Use]]) -> None:
+    with _lock:
+        for key_id, use in rows:
+            _uses.setdefault(key_id, use)
+
+
+def _write(rows: Sequence[tuple[uuid.UUID, Use]]) -> None:
     table = ApiKey._meta.db_table
     id_field, at_field = ApiKey._meta.get_field("id"), ApiKey._meta.get_field("last_used_at")
     values = [

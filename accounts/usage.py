@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,9 +20,9 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import UsageHour
 from accounts.models.records import NO_ACCOUNT, NO_KEY
+from accounts.slices import write_in_slices
 
 _MOST_ROWS = 50_000
-_ROWS_AT_ONCE = 500
 _THROTTLED = 429
 
 
@@ -90,13 +90,7 @@ def flush() -> int:
     with _lock:
         taken = sorted(_tallies.items())
         _tallies.clear()
-    for start in range(0, len(taken), _ROWS_AT_ONCE):
-        try:
-            _write(taken[start : start + _ROWS_AT_ONCE])
-        except BaseException:
-            for row, tally in taken[start:]:
-                _add(row, tally)
-            raise
+    write_in_slices(taken, _write, _keep)
     return len(taken)
 
 
@@ -151,7 +145,12 @@ def _add(row: Row, tally: Tally) -> None:
             held.add(tally)
 
 
-def _write(taken: list[tuple[Row, Tally]]) -> None:
+def _keep(taken: Sequence[tuple[Row, Tally]]) -> None:
+    for row, tally in taken:
+        _add(row, tally)
+
+
+def _write(taken: Sequence[tuple[Row, Tally]]) -> None:
     columns = (*Row._fields, *Tally.__slots__)
     greatest = "greatest" if connection.vendor == "postgresql" else "max"
     table = UsageHour._meta.db_table

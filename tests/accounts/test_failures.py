@@ -16,7 +16,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Sum
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import failures
+from accounts import failures, slices
 from accounts.failures import Failure, flush, prune
 from accounts.models import AuthenticationFailure
 
@@ -161,7 +161,7 @@ class TestWithRealTransactions:
     def test_what_was_written_before_an_error_is_not_written_again(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(failures, "_ROWS_AT_ONCE", 2)
+        monkeypatch.setattr(slices, "ROWS_AT_ONCE", 2)
         for address in "abcde":
             failures._add(Failure(MINUTE, "unknown", "", address), 1)
         spoiled = Failure(MINUTE, "unknown", "", "c")

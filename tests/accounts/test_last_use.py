@@ -16,7 +16,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import last_use
+from accounts import last_use, slices
 from accounts.last_use import Use, flush
 from accounts.models import Account, ApiKey, Tier
 
@@ -181,7 +181,7 @@ class TestWithRealTransactions:
         assert {stored(key)[:2] for key in keys} == {(NOW + SECOND * 79, "address 3")}
 
     def test_after_an_error_what_is_left_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(last_use, "_ROWS_AT_ONCE", 2)
+        monkeypatch.setattr(slices, "ROWS_AT_ONCE", 2)
         keys = make_keys(5)
         for key in keys:
             note(key, agent="\ud800" if key is keys[2] else "curl")  # what no database takes

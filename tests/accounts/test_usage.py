@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Sum
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import usage
+from accounts import slices, usage
 from accounts.models import UsageHour
 from accounts.models.records import NO_ACCOUNT, NO_KEY
 from accounts.usage import Row, Tally, flush, of_account, prune
@@ -247,7 +247,7 @@ class TestWithRealTransactions:
     def test_what_was_written_before_an_error_is_not_written_again(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(usage, "_ROWS_AT_ONCE", 2)
+        monkeypatch.setattr(slices, "ROWS_AT_ONCE", 2)
         for route in "abcde":
             count(route=route)
         spoiled = usage._tallies[Row(HOUR, 7, KEY, "c", 2)]
