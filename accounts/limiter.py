@@ -7,7 +7,6 @@ What a limit means is `accounts.limits`' business; what happens without Redis, i
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from django.conf import settings
 from accounts.limits import Decision, LimitRule, Standing, Subject, counter_key
 from accounts.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
 from observability.outages import Outage
+from observability.per_loop import PerLoop
 
 # KEYS: counters. ARGV: cost, then for each counter its kind, capacity and period: of a window (w) its length
 # in milliseconds, of a bucket (b) the microseconds that one call takes to come back. A window is a count that
@@ -174,20 +174,15 @@ def _take_arguments(rule: LimitRule) -> tuple[str, int, str]:
     return "b", rule.burst, repr(rule.window_s * 1e6 / rule.quota)
 
 
-_limiters: dict[asyncio.AbstractEventLoop, Limiter] = {}
+_limiters: PerLoop[Limiter] = PerLoop()
 
 
 def current() -> Limiter:
     """The limiter of the running event loop, made at its first use."""
-    loop = asyncio.get_running_loop()
-    limiter = _limiters.get(loop)
-    if limiter is None:
-        limiter = _limiters[loop] = Limiter(settings.GATEWAY.redis_url)
-    return limiter
+    return _limiters.current(lambda: Limiter(settings.GATEWAY.redis_url))
 
 
 async def stop_current() -> None:
     """Close and forget the limiter of the running event loop."""
-    limiter = _limiters.pop(asyncio.get_running_loop(), None)
-    if limiter is not None:
+    if (limiter := _limiters.take_away()) is not None:
         await limiter.close()

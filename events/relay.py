@@ -25,6 +25,7 @@ from events.outbox import Outgoing, Place
 from events.streams import MSG_ID_HEADER, Stream
 from observability import blocking
 from observability.outages import Outage
+from observability.per_loop import PerLoop
 from observability.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -148,35 +149,35 @@ class Relay:
         return Place(outgoing.msg_id, epoch, ack.seq)
 
 
-_relays: dict[asyncio.AbstractEventLoop, Relay] = {}
+_relays: PerLoop[Relay] = PerLoop()
 
 
 def start_current(url: str, stream: Stream, *, name: str) -> Relay:
     """The relay of the running event loop, started at the first call."""
-    loop = asyncio.get_running_loop()
-    relay = _relays.get(loop)
-    if relay is None:
-        relay = _relays[loop] = Relay(url, stream, name=name)
+
+    def start() -> Relay:
+        relay = Relay(url, stream, name=name)
         relay.start()
-    return relay
+        return relay
+
+    return _relays.current(start)
 
 
 async def stop_current() -> None:
     """Stop and forget the relay of the running event loop."""
-    relay = _relays.pop(asyncio.get_running_loop(), None)
-    if relay is not None:
+    if (relay := _relays.take_away()) is not None:
         await relay.stop()
 
 
 def hand_over(outgoing: Outgoing) -> None:
     """Publish soon, by the relay of this process; from any thread. Without a relay the sweep does it."""
-    for relay in list(_relays.values()):
+    for relay in _relays.all():
         relay.hand_over(outgoing)
         return
 
 
 def tell(subject: str, payload: bytes) -> None:
     """Publish on core NATS, by the relay of this process; from any thread, kept by nobody."""
-    for relay in list(_relays.values()):
+    for relay in _relays.all():
         relay.tell(subject, payload)
         return

@@ -12,25 +12,28 @@ from django.conf import settings
 from accounts import flushing, following, limiter
 from events import relay, streams
 from explanations import idempotency
+from observability.per_loop import PerLoop
 
-_flushers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+_flushers: PerLoop[asyncio.Task[None]] = PerLoop()
 
 
 def start() -> None:
     """Begin; a second call in the same event loop does nothing."""
-    loop = asyncio.get_running_loop()
-    if loop not in _flushers:
-        _flushers[loop] = loop.create_task(flushing.run_flusher(idempotency.prune))
-        following.current()
-        relay.start_current(settings.GATEWAY.nats_url, streams.JOBS, name="web")
+    _flushers.current(_begin)
 
 
 async def stop() -> None:
     """End it all, and write what was counted last."""
-    task = _flushers.pop(asyncio.get_running_loop(), None)
+    task = _flushers.take_away()
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await flushing.flush_last()
     await relay.stop_current()
     await limiter.stop_current()
+
+
+def _begin() -> asyncio.Task[None]:
+    following.current()
+    relay.start_current(settings.GATEWAY.nats_url, streams.JOBS, name="web")
+    return asyncio.get_running_loop().create_task(flushing.run_flusher(idempotency.prune))

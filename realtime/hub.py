@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from observability import blocking
 from observability.outages import Outage
+from observability.per_loop import PerLoop
 from observability.retries import until_it_works
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
@@ -215,21 +216,21 @@ async def _enter_group(layer: Any) -> str:
     return channel
 
 
-_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+_hubs: PerLoop[Hub] = PerLoop()
 
 
 def current() -> Hub:
     """The hub of the running event loop, started at first use (daphne has no lifespan to start it)."""
-    loop = asyncio.get_running_loop()
-    hub = _hubs.get(loop)
-    if hub is None:
-        hub = _hubs[loop] = Hub()
-        hub.start()
-    return hub
+    return _hubs.current(_start)
 
 
 async def stop_current() -> None:
     """Stop and forget the hub of the running event loop."""
-    hub = _hubs.pop(asyncio.get_running_loop(), None)
-    if hub is not None:
+    if (hub := _hubs.take_away()) is not None:
         await hub.stop()
+
+
+def _start() -> Hub:
+    hub = Hub()
+    hub.start()
+    return hub

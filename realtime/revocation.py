@@ -22,6 +22,7 @@ from accounts import credentials, following
 from accounts.credentials import Caller, CredentialRefused
 from accounts.following import Change
 from observability import blocking
+from observability.per_loop import PerLoop
 from observability.retries import until_it_works
 
 logger = logging.getLogger(__name__)
@@ -160,21 +161,21 @@ def _plain(subject: str) -> str:
         return subject
 
 
-_revocations: dict[asyncio.AbstractEventLoop, Revocation] = {}
+_revocations: PerLoop[Revocation] = PerLoop()
 
 
 def current() -> Revocation:
     """The watch of the running event loop, started at its first use."""
-    loop = asyncio.get_running_loop()
-    revocation = _revocations.get(loop)
-    if revocation is None:
-        revocation = _revocations[loop] = Revocation()
-        revocation.start()
-    return revocation
+    return _revocations.current(_start)
 
 
 async def stop_current() -> None:
     """Stop and forget the watch of the running event loop."""
-    revocation = _revocations.pop(asyncio.get_running_loop(), None)
-    if revocation is not None:
+    if (revocation := _revocations.take_away()) is not None:
         await revocation.stop()
+
+
+def _start() -> Revocation:
+    revocation = Revocation()
+    revocation.start()
+    return revocation
