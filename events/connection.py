@@ -103,6 +103,18 @@ async def connect(url: str, *, name: str) -> Connection:
     return Connection(client, client.jetstream(timeout=REQUEST_TIMEOUT_S), closed)
 
 
+async def connect_unless(stop: asyncio.Event, url: str, *, name: str) -> Connection | None:
+    """Connect as `connect` does; None once `stop` is set, so that a server that is away holds up no end."""
+    connecting = asyncio.create_task(connect(url, name=name))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():
+        connecting.cancel()
+        return None
+    stopping.cancel()
+    return await connecting
+
+
 async def ensure_stream(jetstream: JetStreamContext, stream: Stream) -> str:
     """Create `stream` where it is missing and return its epoch.
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from events.connection import ServerTooOld, connect
+from events.connection import ServerTooOld, connect_unless
 from explanations.attempts import Policy
 from explanations.children import ExplainerUnusable, Limits
 from explanations.worker import ExplainWorker
@@ -41,14 +41,9 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         config = settings.GATEWAY
-        connecting = asyncio.create_task(connect(config.nats_url, name="explain_worker"))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
+        connection = await connect_unless(stop, config.nats_url, name="explain_worker")
+        if connection is None:
             return
-        stopping.cancel()
-        connection = await connecting
         worker = ExplainWorker(
             connection,
             Limits(config.explainer, config.explain_timeout_s, config.explainer_memory_mb),

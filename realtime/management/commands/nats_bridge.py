@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from events import streams
-from events.connection import Connection, ServerTooOld, connect
+from events.connection import Connection, ServerTooOld, connect_unless
 from events.relay import Relay
 from explanations.reconciling import reconcile_for_ever
 from observability.tasks import end
@@ -42,14 +42,9 @@ class Command(BaseCommand):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        connecting = asyncio.create_task(connect(settings.GATEWAY.nats_url, name="nats_bridge"))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
+        connection = await connect_unless(stop, settings.GATEWAY.nats_url, name="nats_bridge")
+        if connection is None:
             return
-        stopping.cancel()
-        connection = await connecting
         try:
             await _bridge(connection, stop)
         finally:
