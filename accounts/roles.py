@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 SCOPES = {
     "predictions:read": "read predictions and their history",
     "explanations:read": "read explanations and the state of jobs",
@@ -20,11 +18,6 @@ _ADMIN = frozenset(SCOPES)
 
 # From the least to the most: each role may do all that the one before it may.
 ROLE_SCOPES = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
-
-
-def unknown_scopes(offered: Iterable[str]) -> list[str]:
-    """Those of `offered` that are no scopes, sorted."""
-    return sorted(set(offered) - SCOPES.keys())
 
 
 def reaches(role: str, wanted: str) -> bool:
