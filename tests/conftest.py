@@ -103,6 +103,15 @@ def own_postgres() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def stack_on_own_postgres(own_postgres: Server) -> Iterator[Stack]:
+    """A gateway, none of whose processes is started yet, on `own_postgres`: the test may kill that too."""
+    with contextlib.ExitStack() as held:
+        made = make_stack(held, own_postgres.url)
+        made.manage("migrate")
+        yield made
+
+
 def _stack(held: contextlib.ExitStack) -> Stack:
     made = make_stack(held, os.environ["DATABASE_URL"])
     made.manage("migrate")

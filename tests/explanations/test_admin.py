@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import AuditEvent, User
-from events import connection, dead_letter_box, explanations, outbox, relay, streams
+from events import connection, dead_letter_box, explanations, outbox, streams
 from events.explanations import ExplainOrder
 from events.models import OutboxMessage
 from events.outbox import Outgoing
@@ -52,15 +52,6 @@ def box(nats_url: str, settings: Settings) -> str:
     """The NATS that the admin reads."""
     settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, nats_url=nats_url)
     return nats_url
-
-
-@pytest.fixture
-def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was handed to the relay: orders as they are, cancellations by subject and payload."""
-    handed: list[Any] = []
-    monkeypatch.setattr(relay, "hand_over", handed.append)
-    monkeypatch.setattr(relay, "tell", lambda subject, payload: handed.append((subject, payload)))
-    return handed
 
 
 def staff(role: str) -> Client:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.credentials import Caller
-from events import explanations, outbox, relay, streams
+from events import explanations, outbox, streams
 from events.explanations import ExplainOrder
 from events.models import OutboxMessage
 from events.outbox import Outgoing
@@ -46,15 +46,6 @@ def caller() -> Caller:
     """Somebody who orders."""
     predict()
     return orderer()
-
-
-@pytest.fixture
-def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was handed to the relay: orders as they are, cancellations by subject and payload."""
-    handed: list[Any] = []
-    monkeypatch.setattr(relay, "hand_over", handed.append)
-    monkeypatch.setattr(relay, "tell", lambda subject, payload: handed.append((subject, payload)))
-    return handed
 
 
 @once

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
-import pytest
 import redis
 
 from predictions import documents
-from tests.servers import Server, running_nats, running_valkey
-from tests.stack import Stack, event, eventually, fresh_database, numbered, receive
+from tests.servers import Server
+from tests.stack import Stack, event, eventually, numbered, receive
 
 
 def test_killed_in_the_middle_of_5000_messages_every_row_is_there_once(own_stack: Stack, symbol: str) -> None:
@@ -96,21 +93,6 @@ def test_a_web_process_that_starts_without_redis_joins_when_it_comes(own_stack: 
         eventually(lambda: own_stack.count_rows(symbol) == 1)
         own_stack.redis.start()
         eventually(lambda: receive(socket).get("predicted_price") == 1.0)
-
-
-@pytest.fixture
-def stack_on_own_postgres(own_postgres: Server) -> Iterator[Stack]:
-    with (
-        fresh_database(own_postgres.url) as database_url,
-        running_valkey() as valkey,
-        running_nats() as nats,
-    ):
-        made = Stack(database_url, redis=valkey, nats=nats)
-        made.manage("migrate")
-        try:
-            yield made
-        finally:
-            made.end()
 
 
 def test_postgres_killed_and_restarted(

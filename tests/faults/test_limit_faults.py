@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.conftest import make_stack
 from tests.people import Key, add_key, add_tier
 from tests.servers import Server
 from tests.stack import Stack, event, eventually
@@ -71,22 +69,22 @@ def test_attempts_at_a_login_are_refused_while_they_cannot_be_counted(served: tu
     assert (answer.status_code, answer.json()["error"]) == (503, "STORE_UNAVAILABLE")
 
 
-def test_usage_is_written_when_the_database_is_back(own_postgres: Server, symbol: str) -> None:
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, own_postgres.url)
-        stack.environ["USAGE_FLUSH_S"] = "0.2"
-        stack.manage("migrate")
-        stack.start_bridge()
-        stack.start_web()
-        key = add_key(stack, "enterprise")
-        stack.publish(event(symbol))
-        path = f"/api/prediction/{symbol}"
-        eventually(lambda: statuses(stack, path, key, 1) == [200])
-        before = calls_of(stack, key, at_least=1)
-        own_postgres.kill()
-        assert statuses(stack, path, key, 20) == [200] * 20
-        own_postgres.start()
-        assert calls_of(stack, key, at_least=before + 20) == before + 20
+def test_usage_is_written_when_the_database_is_back(
+    stack_on_own_postgres: Stack, own_postgres: Server, symbol: str
+) -> None:
+    stack = stack_on_own_postgres
+    stack.environ["USAGE_FLUSH_S"] = "0.2"
+    stack.start_bridge()
+    stack.start_web()
+    key = add_key(stack, "enterprise")
+    stack.publish(event(symbol))
+    path = f"/api/prediction/{symbol}"
+    eventually(lambda: statuses(stack, path, key, 1) == [200])
+    before = calls_of(stack, key, at_least=1)
+    own_postgres.kill()
+    assert statuses(stack, path, key, 20) == [200] * 20
+    own_postgres.start()
+    assert calls_of(stack, key, at_least=before + 20) == before + 20
 
 
 def calls_of(stack: Stack, key: Key, *, at_least: int) -> int:
@@ -103,16 +101,14 @@ def calls_of(stack: Stack, key: Key, *, at_least: int) -> int:
 
 
 def test_a_key_that_is_revoked_while_a_process_was_cut_off_is_refused_when_it_is_back(
-    own_postgres: Server, symbol: str
+    stack_on_own_postgres: Stack, own_postgres: Server
 ) -> None:
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, own_postgres.url)
-        stack.manage("migrate")
-        stack.start_web()
-        key = add_key(stack, "enterprise")
-        assert statuses(stack, "/api/prediction/ZZZZZ", key, 1) == [404]
-        own_postgres.kill()
-        assert statuses(stack, "/auth/ws-ticket", key, 1) == [405]  # let in, by what was known last
-        own_postgres.start()
-        stack.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", key.id)
-        eventually(lambda: statuses(stack, "/auth/ws-ticket", key, 1) == [401], timeout_s=5.0)
+    stack = stack_on_own_postgres
+    stack.start_web()
+    key = add_key(stack, "enterprise")
+    assert statuses(stack, "/api/prediction/ZZZZZ", key, 1) == [404]
+    own_postgres.kill()
+    assert statuses(stack, "/auth/ws-ticket", key, 1) == [405]  # let in, by what was known last
+    own_postgres.start()
+    stack.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", key.id)
+    eventually(lambda: statuses(stack, "/auth/ws-ticket", key, 1) == [401], timeout_s=5.0)

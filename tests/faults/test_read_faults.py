@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 
 from accounts import keys
-from tests.servers import Server, running_nats, running_valkey
-from tests.stack import Stack, event, eventually, fresh_database
+from tests.servers import Server
+from tests.stack import Stack, event, eventually
 
 
 def test_redis_stopped_and_started_under_reads_is_told_once_and_answers_come_from_postgres(
@@ -57,55 +57,40 @@ def test_a_dead_redis_does_not_cost_every_request_its_timeout(own_stack: Stack, 
         own_stack.redis.thaw()
 
 
-def test_503_with_retry_after_where_no_store_is_reachable(own_postgres: Server, symbol: str) -> None:
-    with (
-        fresh_database(own_postgres.url) as database_url,
-        running_valkey() as valkey,
-        running_nats() as nats,
-    ):
-        stack = Stack(database_url, redis=valkey, nats=nats)
-        try:
-            stack.manage("migrate")
-            stack.start_bridge()
-            stack.start_web()
-            stack.publish(event(symbol))
-            eventually(lambda: stack.read(symbol))
-            _check_without_postgres(stack, own_postgres, symbol)
-        finally:
-            stack.end()
+def test_503_with_retry_after_where_no_store_is_reachable(
+    stack_on_own_postgres: Stack, own_postgres: Server, symbol: str
+) -> None:
+    stack = stack_on_own_postgres
+    stack.start_bridge()
+    stack.start_web()
+    stack.publish(event(symbol))
+    eventually(lambda: stack.read(symbol))
+    _check_without_postgres(stack, own_postgres, symbol)
 
 
 def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_back(
-    own_postgres: Server,
+    stack_on_own_postgres: Stack, own_postgres: Server
 ) -> None:
-    with (
-        fresh_database(own_postgres.url) as database_url,
-        running_valkey() as valkey,
-        running_nats() as nats,
-    ):
-        stack = Stack(database_url, redis=valkey, nats=nats, environ={"WORKER_THREADS": "1"})
-        try:
-            stack.manage("migrate")
-            stack.start_web()
-            url = f"{stack.base_url}/api/prediction/ZZZZZ"
-            key = {"X-API-Key": stack.key}
-            assert httpx.get(url, headers=key).status_code == 404
-            own_postgres.freeze()
-            try:
-                with ThreadPoolExecutor(100) as callers:
-                    asked = [callers.submit(httpx.get, url, headers=key, timeout=30) for _ in range(100)]
-                    first = next(as_completed(asked)).result()
-                    assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
-                    own_postgres.thaw()
-                    statuses = {one.result().status_code for one in asked}
-            finally:
-                own_postgres.thaw()
-            assert first.json()["error"] == "OVERLOADED"
-            assert first.headers["retry-after"] == "1"
-            assert statuses <= {404, 503}
-            eventually(lambda: httpx.get(url, headers=key).status_code == 404)
-        finally:
-            stack.end()
+    stack = stack_on_own_postgres
+    stack.environ["WORKER_THREADS"] = "1"
+    stack.start_web()
+    url = f"{stack.base_url}/api/prediction/ZZZZZ"
+    key = {"X-API-Key": stack.key}
+    assert httpx.get(url, headers=key).status_code == 404
+    own_postgres.freeze()
+    try:
+        with ThreadPoolExecutor(100) as callers:
+            asked = [callers.submit(httpx.get, url, headers=key, timeout=30) for _ in range(100)]
+            first = next(as_completed(asked)).result()
+            assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
+            own_postgres.thaw()
+            statuses = {one.result().status_code for one in asked}
+    finally:
+        own_postgres.thaw()
+    assert first.json()["error"] == "OVERLOADED"
+    assert first.headers["retry-after"] == "1"
+    assert statuses <= {404, 503}
+    eventually(lambda: httpx.get(url, headers=key).status_code == 404)
 
 
 def _check_without_postgres(stack: Stack, postgres: Server, symbol: str) -> None:

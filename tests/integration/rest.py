@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.people import Key
 from tests.stack import Stack
 
 PROBLEM = "application/problem+json"
@@ -27,6 +28,18 @@ def raw_get(stack: Stack, target: str, **headers: str) -> tuple[int, dict[str, s
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:
         connection.close()
+
+
+def order_explanation(
+    stack: Stack, who: Key, symbol: str, depth: str = "fast", **headers: str
+) -> httpx.Response:
+    """The answer to an order."""
+    return httpx.post(
+        f"{stack.base_url}/api/explanation/{symbol}",
+        json={"depth": depth},
+        headers={**who.header, **headers},
+        timeout=40,
+    )
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

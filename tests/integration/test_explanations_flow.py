@@ -15,7 +15,7 @@ import redis
 from websockets.sync.client import connect
 
 from tests.conftest import make_stack
-from tests.integration.rest import assert_problem
+from tests.integration.rest import assert_problem, order_explanation
 from tests.people import Key, add_key
 from tests.stack import Stack, event, eventually, receive, send
 
@@ -46,21 +46,11 @@ def predicted(explaining: Stack, symbol: str) -> str:
     return symbol
 
 
-def order(stack: Stack, key: Key, symbol: str, depth: str = "fast", **headers: str) -> httpx.Response:
-    """Order an explanation."""
-    return httpx.post(
-        f"{stack.base_url}/api/explanation/{symbol}",
-        json={"depth": depth},
-        headers={**key.header, **headers},
-        timeout=40,
-    )
-
-
 @pytest.mark.parametrize("depth", ["fast", "medium", "deep"])
 def test_200_with_an_explanation_that_sums_to_the_move_and_cites_its_sources(
     explaining: Stack, key: Key, predicted: str, depth: str
 ) -> None:
-    answer = order(explaining, key, predicted, depth, Prefer="wait=30")
+    answer = order_explanation(explaining, key, predicted, depth, Prefer="wait=30")
     assert (answer.status_code, answer.headers["preference-applied"]) == (200, "wait=30"), answer.text
     told = answer.json()
     prediction = told["prediction"]
@@ -87,7 +77,7 @@ def test_a_watcher_and_a_follower_hear_of_the_end(explaining: Stack, key: Key, p
         assert receive(watcher)["type"] == receive(follower)["type"] == "welcome"
         send(follower, action="subscribe", symbols=[predicted], snapshot=False, explanations=True)
         assert receive(follower)["symbols"] == [predicted]
-        job_id = order(explaining, key, predicted).json()["job_id"]
+        job_id = order_explanation(explaining, key, predicted).json()["job_id"]
         send(watcher, action="watch", job_id=job_id)
         frames = _until_the_end(watcher)
         assert {frame["job_id"] for frame in frames} == {job_id}
@@ -111,7 +101,7 @@ def _until_the_end(socket: Any) -> list[dict[str, Any]]:
 def test_a_foreign_job_and_one_that_never_was_are_unknown_to_a_watcher(
     explaining: Stack, key: Key, predicted: str
 ) -> None:
-    foreign = order(explaining, add_key(explaining, "enterprise"), predicted).json()["job_id"]
+    foreign = order_explanation(explaining, add_key(explaining, "enterprise"), predicted).json()["job_id"]
     with connect(explaining.socket_url, additional_headers=key.header, close_timeout=1) as socket:
         receive(socket)
         for job_id in (foreign, str(uuid.uuid4())):
@@ -136,7 +126,8 @@ def test_without_the_scope_nothing_is_watched_or_followed(explaining: Stack, pre
 def test_the_request_id_of_the_order_is_on_its_way_through_nats(
     explaining: Stack, key: Key, predicted: str
 ) -> None:
-    job_id = order(explaining, key, predicted, **{"X-Request-ID": "trace-of-an-order"}).json()["job_id"]
+    request_id = {"X-Request-ID": "trace-of-an-order"}
+    job_id = order_explanation(explaining, key, predicted, **request_id).json()["job_id"]
     query = "SELECT request_id FROM explanations_computation WHERE id = %s AND state = 'done'"
     assert eventually(lambda: explaining.rows(query, job_id)) == [("trace-of-an-order",)]
 
@@ -144,7 +135,7 @@ def test_the_request_id_of_the_order_is_on_its_way_through_nats(
 def test_500_of_a_failed_explanation_is_counted_apart_from_errors_of_the_server(
     explaining: Stack, key: Key, predicted: str
 ) -> None:
-    job_id = order(explaining, key, predicted, Prefer="wait=30").json()["job_id"]
+    job_id = order_explanation(explaining, key, predicted, Prefer="wait=30").json()["job_id"]
     explaining.execute(
         "UPDATE explanations_computation SET state = 'failed', reason = 'no model' WHERE id = "
         "(SELECT computation_id FROM explanations_explanationjob WHERE id = %s)",

@@ -8,7 +8,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +18,10 @@ import pytest
 from events import connection, explanations, publishing, streams
 from events.explanations import ExplanationCompleted, ExplanationFailed, ExplanationProgress
 from tests.explanations.ends import CURRENT, PREDICTED, completed, failed, progress
-from tests.integration.rest import assert_problem
+from tests.integration.rest import assert_problem, order_explanation
 from tests.people import Key, add_account, add_key
-from tests.servers import Server, running_nats, running_valkey
-from tests.stack import Stack, event, eventually, fresh_database
+from tests.servers import Server
+from tests.stack import Stack, event, eventually
 
 Said = ExplanationProgress | ExplanationCompleted | ExplanationFailed
 
@@ -66,16 +65,6 @@ def key(stack: Stack) -> Key:
     return add_key(stack, "enterprise")
 
 
-def post(stack: Stack, who: Key, symbol: str, depth: str = "fast", **headers: str) -> httpx.Response:
-    """The answer to an order."""
-    return httpx.post(
-        f"{stack.base_url}/api/explanation/{symbol}",
-        json={"depth": depth},
-        headers={**who.header, **headers},
-        timeout=40,
-    )
-
-
 def get(stack: Stack, who: Key, path: str) -> httpx.Response:
     """The answer to a question."""
     return httpx.get(stack.base_url + path, headers=who.header, timeout=20)
@@ -106,7 +95,7 @@ def messages(stack: Stack, job_id: str) -> int:
 
 
 def test_202_then_200_from_the_order_to_the_explanation(stack: Stack, key: Key, explained: str) -> None:
-    order = post(stack, key, explained)
+    order = order_explanation(stack, key, explained)
     assert order.status_code == 202
     job_id, url = order.json()["job_id"], order.headers["location"]
     eventually(lambda: messages(stack, job_id) == 1)
@@ -123,7 +112,7 @@ def test_202_then_200_from_the_order_to_the_explanation(stack: Stack, key: Key, 
 
 def test_202_the_rim_gives_an_order_its_id_and_its_limits(stack: Stack, explained: str) -> None:
     who = add_key(stack, "pro")
-    order = post(stack, who, explained, **{"X-Request-ID": "order-0001"})
+    order = order_explanation(stack, who, explained, **{"X-Request-ID": "order-0001"})
     assert order.headers["x-request-id"] == "order-0001"
     assert order.headers["x-ratelimit-remaining"] == "999"
     rows = stack.rows(
@@ -136,7 +125,8 @@ def test_202_fifty_orders_with_one_key_are_one_job_and_one_message(
     stack: Stack, key: Key, explained: str
 ) -> None:
     with ThreadPoolExecutor(50) as callers:
-        asked = [callers.submit(post, stack, key, explained, **{"Idempotency-Key": "k"}) for _ in range(50)]
+        repeated = {"Idempotency-Key": "k"}
+        asked = [callers.submit(order_explanation, stack, key, explained, **repeated) for _ in range(50)]
         answers = [one.result() for one in asked]
     assert Counter(answer.status_code for answer in answers) == {202: 50}
     [job_id] = {answer.json()["job_id"] for answer in answers}
@@ -149,7 +139,7 @@ def test_202_fifty_equal_orders_are_one_message_and_429_beyond_the_budget(
     stack: Stack, key: Key, explained: str
 ) -> None:
     with ThreadPoolExecutor(25) as callers:
-        asked = [callers.submit(post, stack, key, explained) for _ in range(110)]
+        asked = [callers.submit(order_explanation, stack, key, explained) for _ in range(110)]
         answers = [one.result() for one in asked]
     assert Counter(answer.status_code for answer in answers) == {202: 100, 429: 10}
     refused = next(answer for answer in answers if answer.status_code == 429)
@@ -163,7 +153,7 @@ def test_202_fifty_equal_orders_are_one_message_and_429_beyond_the_budget(
 def test_200_for_whoever_prefers_to_wait(stack: Stack, key: Key, explained: str) -> None:
     before = {row[0] for row in stack.rows("SELECT id FROM explanations_computation")}
     with ThreadPoolExecutor(8) as callers:
-        asked = [callers.submit(post, stack, key, explained, Prefer="wait=60") for _ in range(8)]
+        asked = [callers.submit(order_explanation, stack, key, explained, Prefer="wait=60") for _ in range(8)]
         made = eventually(
             lambda: {row[0] for row in stack.rows("SELECT id FROM explanations_computation")} - before
         )
@@ -176,21 +166,21 @@ def test_200_for_whoever_prefers_to_wait(stack: Stack, key: Key, explained: str)
         assert answer.headers["location"] == f"/api/explanation/job/{answer.json()['job_id']}"
         assert answer.headers["x-request-id"]
         assert answer.json()["summary"]
-    at_once = post(stack, key, explained, Prefer="respond-async, wait=0")
+    at_once = order_explanation(stack, key, explained, Prefer="respond-async, wait=0")
     assert (at_once.status_code, at_once.json()["status"]) == (200, "done")
 
 
 def test_202_when_the_preferred_time_is_over(stack: Stack, key: Key, explained: str) -> None:
     began = time.monotonic()
-    answer = post(stack, key, explained, Prefer="wait=1")
+    answer = order_explanation(stack, key, explained, Prefer="wait=1")
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "wait=1")
     assert 0.9 < time.monotonic() - began < 5
-    assert "preference-applied" not in post(stack, key, explained, Prefer="wait=soon").headers
+    assert "preference-applied" not in order_explanation(stack, key, explained, Prefer="wait=soon").headers
 
 
 def test_410_and_500_for_whoever_waits_for_what_does_not_come(stack: Stack, key: Key, explained: str) -> None:
     with ThreadPoolExecutor(2) as callers:
-        broken = callers.submit(post, stack, key, explained, Prefer="wait=30")
+        broken = callers.submit(order_explanation, stack, key, explained, Prefer="wait=30")
         eventually(lambda: count_jobs(stack, key) == 1)
         job = stack.rows("SELECT id FROM explanations_explanationjob WHERE account_id = %s", key.account_id)
         say(stack, failed(job[0][0]))
@@ -198,7 +188,7 @@ def test_410_and_500_for_whoever_waits_for_what_does_not_come(stack: Stack, key:
         assert answer.status_code == 500
         assert answer.json()["error"] == "EXPLANATION_FAILED"
         assert answer.headers["x-explanation-outcome"] == "failed"
-        cancelled = callers.submit(post, stack, key, explained, Prefer="wait=30")
+        cancelled = callers.submit(order_explanation, stack, key, explained, Prefer="wait=30")
         eventually(lambda: count_jobs(stack, key) == 2)
         [(job_id,)] = stack.rows(
             "SELECT id FROM explanations_explanationjob WHERE account_id = %s AND id <> %s",
@@ -233,7 +223,7 @@ def test_many_who_wait_hold_no_thread_and_one_who_goes_is_forgotten(
 
 
 def test_204_cancelling_takes_the_message_out_of_the_outbox(stack: Stack, key: Key, explained: str) -> None:
-    job_id = post(stack, key, explained).json()["job_id"]
+    job_id = order_explanation(stack, key, explained).json()["job_id"]
     url = f"{stack.base_url}/api/explanation/job/{job_id}"
     with _heard(stack, streams.EXPLAIN_CANCELLED) as told:
         for _ in range(2):
@@ -275,21 +265,11 @@ class _heard:  # noqa: N801 - used like a function
 
 
 @pytest.fixture
-def apart(own_postgres: Server) -> Iterator[tuple[Stack, Server]]:
-    """A stack whose every server the test may kill."""
-    with (
-        fresh_database(own_postgres.url) as database_url,
-        running_valkey() as valkey,
-        running_nats() as nats,
-    ):
-        stack = Stack(database_url, redis=valkey, nats=nats)
-        try:
-            stack.manage("migrate")
-            stack.start_bridge()
-            stack.start_web()
-            yield stack, own_postgres
-        finally:
-            stack.end()
+def apart(stack_on_own_postgres: Stack, own_postgres: Server) -> tuple[Stack, Server]:
+    """A running stack whose every server the test may kill."""
+    stack_on_own_postgres.start_bridge()
+    stack_on_own_postgres.start_web()
+    return stack_on_own_postgres, own_postgres
 
 
 def test_503_while_postgres_is_away_and_202_while_nats_is(apart: tuple[Stack, Server], symbol: str) -> None:
@@ -300,7 +280,7 @@ def test_503_while_postgres_is_away_and_202_while_nats_is(apart: tuple[Stack, Se
     assert get(stack, key, f"/api/prediction/{symbol}").status_code == 200  # the key is known here
 
     stack.nats.kill()
-    order = post(stack, key, symbol)
+    order = order_explanation(stack, key, symbol)
     assert order.status_code == 202
     job_id = order.json()["job_id"]
     assert stack.rows("SELECT published_at FROM outbox WHERE msg_id = %s", job_id) == [(None,)]
@@ -310,7 +290,7 @@ def test_503_while_postgres_is_away_and_202_while_nats_is(apart: tuple[Stack, Se
     say(stack, completed(uuid.UUID(job_id)))
     eventually(lambda: get(stack, key, f"/api/explanation/{symbol}").status_code == 200)
     postgres.kill()
-    refused = post(stack, key, symbol, "deep", **{"Idempotency-Key": "k"})
+    refused = order_explanation(stack, key, symbol, "deep", **{"Idempotency-Key": "k"})
     assert_problem(refused, 503, "STORE_UNAVAILABLE")
     assert int(refused.headers["retry-after"]) > 0
     assert get(stack, key, f"/api/explanation/job/{job_id}").status_code == 503
@@ -319,7 +299,7 @@ def test_503_while_postgres_is_away_and_202_while_nats_is(apart: tuple[Stack, Se
     postgres.start()
     eventually(lambda: get(stack, key, f"/api/explanation/job/{job_id}").status_code == 200)
     assert count_jobs(stack, key) == 1
-    again = post(stack, key, symbol, "deep", **{"Idempotency-Key": "k"})
+    again = order_explanation(stack, key, symbol, "deep", **{"Idempotency-Key": "k"})
     assert again.status_code == 202
     assert "idempotency-replayed" not in again.headers
     stack.redis.kill()
