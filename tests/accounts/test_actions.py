@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from accounts import actions, audit, keys
 from accounts.actions import (
@@ -28,6 +25,7 @@ from accounts.actions import (
 )
 from accounts.models import Account, ApiKey, AuditEvent, Tier, User, default_scopes
 from observability import request_context
+from tests.accounts.together import together
 
 pytestmark = pytest.mark.django_db
 
@@ -245,22 +243,17 @@ def test_a_write_that_fails_leaves_nothing_behind(issued: IssuedKey, monkeypatch
     assert Account.objects.count() == 1
 
 
-def together(call: Callable[[], object], times: int) -> list[str]:
-    """What becomes of `times` calls in threads that begin at the same moment: ``done`` or an exception."""
-    gate = threading.Barrier(times)
+def race(call: Callable[[], object], times: int) -> list[str]:
+    """What becomes of `times` calls that begin at the same moment: ``done`` or an exception, sorted."""
 
-    def run(_: int) -> str:
+    def run() -> str:
         try:
-            gate.wait(timeout=20)
             call()
         except (TooManyKeys, KeyAlreadyRotated, KeyNotUsable) as refused:
             return type(refused).__name__
-        finally:
-            connection.close()
         return "done"
 
-    with ThreadPoolExecutor(times) as pool:
-        return sorted(pool.map(run, range(times)))
+    return sorted(together(*[run] * times))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -269,9 +262,7 @@ class TestWithRealTransactions:
 
     @pytest.mark.parametrize(("overlap", "loser"), [("1h", "KeyAlreadyRotated"), ("0", "KeyNotUsable")])
     def test_of_parallel_rotations_one_wins(self, issued: IssuedKey, overlap: str, loser: str) -> None:
-        found = together(
-            lambda: rotate_key(key=issued.key, overlap=OVERLAPS[overlap], actor="test", now=NOW), 12
-        )
+        found = race(lambda: rotate_key(key=issued.key, overlap=OVERLAPS[overlap], actor="test", now=NOW), 12)
         assert found == [loser] * 11 + ["done"]
         assert ApiKey.objects.count() == 2
         assert len(events("key.rotate")) == 1
@@ -280,15 +271,15 @@ class TestWithRealTransactions:
         self, account: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(actions, "MOST_KEYS", 5)
-        assert together(lambda: issue(account), 12) == ["TooManyKeys"] * 7 + ["done"] * 5
+        assert race(lambda: issue(account), 12) == ["TooManyKeys"] * 7 + ["done"] * 5
         assert ApiKey.objects.count() == len(events("key.create")) == 5
 
     def test_a_key_that_is_revoked_by_many_at_once_is_revoked_once(self, issued: IssuedKey) -> None:
-        together(lambda: revoke_key(key=issued.key, actor="test", now=NOW), 8)
+        race(lambda: revoke_key(key=issued.key, actor="test", now=NOW), 8)
         assert len(events("key.revoke")) == 1
         assert ApiKey.objects.get().revoked_at == NOW
 
     def test_accounts_of_one_name_that_are_made_at_once_are_different_ones(self) -> None:
         free, name = tier("free"), uuid.UUID(int=7).hex
-        assert together(lambda: create_account(name=name, tier=free, actor="test"), 8) == ["done"] * 8
+        assert race(lambda: create_account(name=name, tier=free, actor="test"), 8) == ["done"] * 8
         assert Account.objects.count() == len(events("account.create")) == 8

@@ -5,9 +5,7 @@ Runs on Postgres, and on SQLite by `test_on_sqlite`, but for what needs several 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts import failures, slices
 from accounts.failures import Failure, flush, prune
 from accounts.models import AuthenticationFailure
+from tests.accounts.together import together
 
 pytestmark = pytest.mark.django_db
 
@@ -138,23 +137,18 @@ class TestWithRealTransactions:
     """Several connections, and statements that are committed one by one."""
 
     def test_the_sums_of_parallel_writers_are_exact(self) -> None:
-        gate = threading.Barrier(4)
         taken = [(Failure(MINUTE, "unknown", "", f"address {number:02}"), 2) for number in range(40)]
 
-        def work(number: int) -> None:
-            try:
-                gate.wait(timeout=20)
-                for _ in range(25):
-                    if number < 2:  # as another process would
-                        failures._write(taken)
-                    else:
-                        failures._add(taken[0][0], 1)
-                        flush()
-            finally:
-                connection.close()
+        def as_another_process() -> None:
+            for _ in range(25):
+                failures._write(taken)
 
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(work, range(4)))
+        def count_and_flush() -> None:
+            for _ in range(25):
+                failures._add(taken[0][0], 1)
+                flush()
+
+        together(as_another_process, as_another_process, count_and_flush, count_and_flush)
         flush()
         assert [row[3] for row in rows()] == [150] + [100] * 39
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts import actions, directory, self_service
 from accounts.credentials import Caller, authenticate
 from accounts.models import ApiKey, AuditEvent
 from tests.accounts.callers import Holder, account, key, row
+from tests.accounts.together import race
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -28,23 +25,6 @@ def fresh_memory() -> Iterator[None]:
     """Nothing of these accounts stays in memory for the next test."""
     yield
     directory.current().load_tiers()
-
-
-def together(call: Callable[[], Any], times: int) -> Counter[str]:
-    """What came out of `call` in `times` threads that begin at the same moment, by kind."""
-    gate = threading.Barrier(times)
-
-    def run(_: int) -> str:
-        try:
-            gate.wait(timeout=20)
-            return type(call()).__name__
-        except Exception as error:
-            return type(error).__name__
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return Counter(pool.map(run, range(times)))
 
 
 def caller_of(holder: Holder) -> Caller:
@@ -59,7 +39,7 @@ def test_of_parallel_rotations_of_one_key_one_wins() -> None:
     def rotate() -> Any:
         return self_service.rotate_key(caller=caller, public_id=str(holder), overlap=HOUR, now=timezone.now())
 
-    assert together(rotate, 8) == {"IssuedKey": 1, "KeyAlreadyRotated": 7}
+    assert race(rotate, 8) == {"IssuedKey": 1, "KeyAlreadyRotated": 7}
     assert ApiKey.objects.count() == 2
     assert ApiKey.objects.filter(replaces=row(holder)).count() == 1
     assert AuditEvent.objects.filter(action="key.rotate").count() == 1
@@ -74,7 +54,7 @@ def test_parallel_registrations_do_not_exceed_what_an_account_may_have(
     def register() -> Any:
         return self_service.register_key(caller=caller, now=timezone.now())
 
-    assert together(register, 8) == {"IssuedKey": 3, "TooManyKeys": 5}
+    assert race(register, 8) == {"IssuedKey": 3, "TooManyKeys": 5}
     assert ApiKey.objects.filter(account=account()).count() == 4
 
 
@@ -88,7 +68,7 @@ def test_a_key_that_is_revoked_while_it_is_rotated_has_no_usable_successor_by_ac
             return self_service.revoke_key(caller=caller, public_id=str(holder), now=timezone.now())
         return self_service.rotate_key(caller=caller, public_id=str(holder), overlap=HOUR, now=timezone.now())
 
-    outcome = together(either, 2)
+    outcome = race(either, 2)
     assert row(holder).revoked_at is not None
     # Either the rotation came first and its successor lives, or it was refused; never a mixture.
     assert outcome["IssuedKey"] + outcome["KeyNotUsable"] == 1
@@ -102,7 +82,7 @@ def test_parallel_revocations_are_audited_once() -> None:
     def revoke() -> Any:
         return self_service.revoke_key(caller=caller, public_id=str(holder), now=timezone.now())
 
-    assert together(revoke, 6) == {"NoneType": 6}
+    assert race(revoke, 6) == {"NoneType": 6}
     assert AuditEvent.objects.filter(action="key.revoke").count() == 1
 
 
@@ -117,7 +97,7 @@ def test_parallel_changes_of_one_key_are_each_audited_from_what_was_there() -> N
             caller=caller, public_id=str(holder), now=timezone.now(), changes=changes
         )
 
-    assert together(rename, 4) == {"ApiKey": 4}
+    assert race(rename, 4) == {"ApiKey": 4}
     steps = [event.detail["name"] for event in AuditEvent.objects.filter(action="key.change").order_by("id")]
     assert [step["from"] for step in steps] == ["", *(step["to"] for step in steps[:-1])]
     assert row(holder).name == steps[-1]["to"]

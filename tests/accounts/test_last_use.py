@@ -5,11 +5,11 @@ Runs on Postgres, and on SQLite by `test_on_sqlite`, but for what needs several 
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +19,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts import last_use, slices
 from accounts.last_use import Use, flush
 from accounts.models import Account, ApiKey, Tier
+from tests.accounts.together import together
 
 pytestmark = pytest.mark.django_db
 
@@ -165,19 +166,14 @@ class TestWithRealTransactions:
     """Several connections, and statements that are committed one by one."""
 
     def test_whatever_the_order_of_parallel_writers_the_newest_use_stays(self) -> None:
-        keys, gate = make_keys(30), threading.Barrier(4)
+        keys = make_keys(30)
 
         def write(number: int) -> None:
-            try:
-                gate.wait(timeout=20)
-                for step in range(20):
-                    use = Use(NOW + SECOND * (number + 4 * step), f"address {number}", "")
-                    last_use._write(sorted((key.pk, use) for key in keys))
-            finally:
-                connection.close()
+            for step in range(20):
+                use = Use(NOW + SECOND * (number + 4 * step), f"address {number}", "")
+                last_use._write(sorted((key.pk, use) for key in keys))
 
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(write, range(4)))
+        together(*(functools.partial(write, number) for number in range(4)))
         assert {stored(key)[:2] for key in keys} == {(NOW + SECOND * 79, "address 3")}
 
     def test_after_an_error_what_is_left_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -22,6 +20,7 @@ from accounts import sessions, tokens
 from accounts.models import Account, AuditEvent, RefreshToken, Tier, TokenFamily, User
 from accounts.sessions import LiveSession, LoginRefused, RefreshRefused, TokenPair, find_session
 from observability import request_context
+from tests.accounts.together import together
 
 pytestmark = pytest.mark.django_db
 
@@ -331,21 +330,6 @@ def test_secrets_stand_neither_in_rows_nor_in_logs_nor_in_what_is_printed(
     assert "old password" not in seen
 
 
-def together(call: Callable[[], str], times: int) -> list[str]:
-    """What `times` threads get from `call`, which all of them begin at the same moment."""
-    gate = threading.Barrier(times)
-
-    def run(_: int) -> str:
-        try:
-            gate.wait(timeout=20)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(run, range(times)))
-
-
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 class TestAtTheSameTime:
     """In threads of their own, with transactions that are really committed."""
@@ -361,21 +345,21 @@ class TestAtTheSameTime:
                 return refused.reason
             return "won"
 
-        assert sorted(together(use, 20)) == ["raced"] * 19 + ["won"]
+        assert sorted(together(*[use] * 20)) == ["raced"] * 19 + ["won"]
         assert RefreshToken.objects.count() == 2
         assert refresh(won[0].refresh_token, NOW + 2 * SECOND)
 
     def test_of_twenty_parallel_replays_one_is_noted_and_the_family_is_dead(self, user: User) -> None:
         pair = log_in(user)
         refresh(pair.refresh_token)
-        assert set(together(lambda: refusal(pair.refresh_token), 20)) <= {"reused", "revoked"}
+        assert set(together(*[lambda: refusal(pair.refresh_token)] * 20)) <= {"reused", "revoked"}
         connection.close()  # what was not committed would be gone
         assert actions() == ["session.login", "session.refresh_reused"]
         assert session_of(pair) is None
 
     def test_parallel_first_logins_share_one_new_account(self) -> None:
         cara = User.objects.create_user("cara")
-        together(lambda: log_in(cara).access_token, 8)
+        together(*[lambda: log_in(cara).access_token] * 8)
         assert Account.objects.count() == 1
         assert TokenFamily.objects.count() == 8
 

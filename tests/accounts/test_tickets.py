@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 import redis
-from django.db import connection
 from pytest_django import Settings
 
 from accounts import actions, sessions, tickets
@@ -21,6 +18,7 @@ from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.credentials import ANONYMOUS, Caller, CredentialRefused, authenticate
 from accounts.models import Account, ApiKey, Tier, TokenFamily, User
 from accounts.tickets import PREFIX, TicketsUnavailable, issue, redeem
+from tests.accounts.together import together
 from tests.servers import running_valkey
 
 pytestmark = pytest.mark.django_db
@@ -201,17 +199,13 @@ class TestWithRealTransactions:
     """In threads of their own."""
 
     def test_of_twenty_parallel_redemptions_one_wins(self, key_caller: Caller) -> None:
-        ticket, gate = issue(key_caller), threading.Barrier(20)
+        ticket = issue(key_caller)
 
-        def use(_: int) -> str:
+        def use() -> str:
             try:
-                gate.wait(timeout=20)
                 return redeem(ticket, now=NOW, address=ADDRESS).name
             except CredentialRefused as refused:
                 return refused.reason
-            finally:
-                connection.close()
 
-        with ThreadPoolExecutor(20) as pool:
-            outcomes = sorted(pool.map(use, range(20)))
+        outcomes = sorted(together(*[use] * 20))
         assert outcomes == [key_caller.name] + ["token"] * 19

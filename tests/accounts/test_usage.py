@@ -5,10 +5,8 @@ Runs on Postgres, and on SQLite by `test_on_sqlite`, but for what needs several 
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +19,7 @@ from accounts import slices, usage
 from accounts.models import UsageHour
 from accounts.models.records import NO_ACCOUNT, NO_KEY
 from accounts.usage import Row, Tally, flush, of_account, prune
+from tests.accounts.together import together
 
 pytestmark = pytest.mark.django_db
 
@@ -197,21 +196,6 @@ def test_a_day_is_a_day_in_utc() -> None:
         (date(2026, 1, 2), 1),
         (date(2026, 1, 1), 1),
     ]
-
-
-def together(*calls: Callable[[], object]) -> None:
-    """Make every call in a thread of its own, all beginning at the same moment."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], object]) -> None:
-        try:
-            gate.wait(timeout=20)
-            call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        list(pool.map(run, calls))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -10,7 +10,7 @@ from events.models import OutboxMessage
 from explanations import idempotency, ordering
 from explanations.idempotency import KEPT, KeyReused, MalformedKey, fingerprint, read_key
 from explanations.models import Computation, ExplanationJob, IdempotencyKey
-from tests.accounts.test_key_races import together
+from tests.accounts.together import race
 from tests.explanations.orderers import NOW, cancel, order, orderer, predict, repeatable
 
 pytestmark = pytest.mark.usefixtures("newest_store")
@@ -117,6 +117,6 @@ def test_fifty_orders_with_one_key_at_once_are_one_job_and_one_message() -> None
         found.add(job.pk)
         return job
 
-    assert together(one, 50) == {"ExplanationJob": 50}
+    assert race(one, 50) == {"ExplanationJob": 50}
     assert len(found) == 1
     assert ExplanationJob.objects.count() == Computation.objects.count() == OutboxMessage.objects.count() == 1

@@ -23,7 +23,7 @@ from explanations import ordering, pinning, results
 from explanations.models import Computation, ExplanationJob, IdempotencyKey
 from predictions import documents, reads
 from predictions.reads import NoStoreReachable
-from tests.accounts.test_key_races import together
+from tests.accounts.together import race
 from tests.explanations.ends import apply_completed, completed, failed, progress
 from tests.explanations.orderers import (
     NO_JOB,
@@ -211,7 +211,7 @@ def test_what_has_ended_cannot_be_cancelled_and_nobody_cancels_anothers(caller: 
 def test_fifty_identical_orders_at_once_are_one_computation_and_fifty_jobs() -> None:
     predict()
     callers = itertools.cycle([orderer(of="one"), orderer(of="two"), orderer(of="three")])
-    assert together(lambda: order(next(callers)), 50) == {"ExplanationJob": 50}
+    assert race(lambda: order(next(callers)), 50) == {"ExplanationJob": 50}
     assert (Computation.objects.count(), ExplanationJob.objects.count()) == (1, 50)
     [message] = OutboxMessage.objects.all()
     assert ExplanationJob.objects.filter(pk=uuid.UUID(message.msg_id)).exists()
@@ -228,7 +228,7 @@ def test_the_budget_is_exact_under_parallel_orders() -> None:
         symbol, depth = next(wanted)
         return order(caller, symbol, depth, most=7)  # type: ignore[arg-type]
 
-    assert together(order_one, 24) == {"ExplanationJob": 7, "TooManyJobs": 17}
+    assert race(order_one, 24) == {"ExplanationJob": 7, "TooManyJobs": 17}
     assert ExplanationJob.objects.count() == 7
     assert OutboxMessage.objects.count() == Computation.objects.count()
 
@@ -244,7 +244,7 @@ def test_an_order_that_joins_while_the_last_job_is_cancelled_is_not_lost() -> No
         def either(first: ExplanationJob = first, turns: Any = turns) -> Any:
             return cancel(first, one) if next(turns) == 0 else order(other)
 
-        assert together(either, 2) == {"NoneType": 1, "ExplanationJob": 1}
+        assert race(either, 2) == {"NoneType": 1, "ExplanationJob": 1}
         second = ExplanationJob.objects.get(account_id=other.account_id or 0, cancelled_at=None)
         # Either it joined in time and the computation goes on, or it has a new one of its own.
         assert computation(second).state == "queued"
@@ -264,7 +264,7 @@ def test_the_end_and_a_cancellation_at_once_leave_one_of_the_two() -> None:
         def either(job: ExplanationJob = job, turns: Any = turns) -> Any:
             return apply_completed(completed(job.pk), NOW) if next(turns) else cancel(job, caller)
 
-        together(either, 2)
+        race(either, 2)
         row = computation(job)
         seen[row.state] += 1
         assert (row.result is not None) == (row.state == "done")
