@@ -88,6 +88,7 @@ def _redis() -> redis.Redis:
         settings.GATEWAY.redis_url,
         socket_timeout=1,
         socket_connect_timeout=1,
-        retry=Retry(NoBackoff(), 1),
+        # Not after a time-out: the first try may have used the ticket up.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         client_name="prediction-gateway-tickets",
     )

@@ -29,8 +29,9 @@ class GuardedRedis:
                 timeout=1,
                 socket_timeout=1,
                 socket_connect_timeout=1,
-                # One more try at once: a pooled connection may have died since its last use.
-                retry=Retry(NoBackoff(), 1),
+                # One more try at once: a pooled connection may have died since its last use. Not after a
+                # time-out: who waited a second for a Redis that hangs would wait another one.
+                retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
                 client_name="prediction-gateway",
             )
         )
