@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
-from tests.stack import Stack, fresh_database
+from tests.stack import TEMPLATE, Stack, fresh_database
 
 _letters = itertools.product("ABCDEFGHIJKLMNOPQRSTUVWXYZ", repeat=4)
 
@@ -92,7 +92,6 @@ def own_stack() -> Iterator[Stack]:
     """A gateway whose processes and servers this test alone starts, kills and restarts."""
     with contextlib.ExitStack() as held:
         made = make_stack(held, os.environ["DATABASE_URL"])
-        made.manage("migrate")
         yield made
 
 
@@ -108,13 +107,11 @@ def stack_on_own_postgres(own_postgres: Server) -> Iterator[Stack]:
     """A gateway, none of whose processes is started yet, on `own_postgres`: the test may kill that too."""
     with contextlib.ExitStack() as held:
         made = make_stack(held, own_postgres.url)
-        made.manage("migrate")
         yield made
 
 
 def _stack(held: contextlib.ExitStack) -> Stack:
     made = make_stack(held, os.environ["DATABASE_URL"])
-    made.manage("migrate")
     # All tests call from one address; the ten calls an hour of strangers are tested on a stack of their own.
     made.execute("UPDATE accounts_limit SET quota = 1000000 WHERE scope = 'ip'")
     made.start_bridge()
@@ -123,7 +120,7 @@ def _stack(held: contextlib.ExitStack) -> Stack:
 
 
 def make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
-    """A stack with a database on `server_url` and servers of its own; nothing is started or migrated yet."""
+    """A stack with a database on `server_url` and servers of its own; nothing is started yet."""
     database_url = held.enter_context(fresh_database(server_url))
     made = Stack(
         database_url,
@@ -132,6 +129,16 @@ def make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:
     )
     held.callback(made.end)
     return made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_template_left(postgres_url: str) -> Iterator[None]:
+    """A Postgres that was given keeps nothing of the tests."""
+    yield
+    if not postgres_url.startswith("postgresql://"):  # some tests run on SQLite again
+        return
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{TEMPLATE}"')
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,14 +7,16 @@ import itertools
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from django.contrib.auth.hashers import make_password
 
 from accounts import keys
 from accounts.models import default_scopes
-from tests.stack import Stack
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)

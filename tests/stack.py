@@ -26,9 +26,12 @@ from websockets.sync.client import ClientConnection, connect
 from events import connection, publishing, streams
 from gateway_project import embedded
 from realtime import bridge
+from tests import people
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent
+# A migrated database on each Postgres of this process's stacks.
+TEMPLATE = f"template_{uuid.uuid4().hex[:12]}"
 T = TypeVar("T")
 
 
@@ -194,12 +197,7 @@ class Stack:
         port = embedded.free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         process = self.start("serve", "--port", str(port))
-        self.key = (
-            self.key
-            or self.manage(
-                "create_key", "--account", f"tests-{uuid.uuid4().hex}", "--tier", "enterprise"
-            ).split()[-1]
-        )
+        self.key = self.key or people.add_key(self, "enterprise").secret
         assert embedded.wait_until_listening(port, timeout_s=20)
         return process
 
@@ -267,16 +265,32 @@ class Stack:
             process.wait(timeout=30)
 
 
+def _copy_of_template(server: psycopg.Connection[Any], server_url: str, name: str) -> None:
+    """Make the database `name`, migrated: a copy takes a tenth of the time of migrating anew."""
+    if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
+        server.execute(f'CREATE DATABASE "{TEMPLATE}"')
+        subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "migrate"],
+            env={**os.environ, "DATABASE_URL": _url_of(server_url, TEMPLATE)},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+
+
+def _url_of(server_url: str, name: str) -> str:
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
+
+
 @contextlib.contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
     """A new, migrated database on the server of `server_url`, dropped at the end."""
     name = f"stack_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
-    parts = urlsplit(server_url)
-    url = parts._replace(path=f"/{name}").geturl()
+        _copy_of_template(server, server_url, name)
     try:
-        yield url
+        yield _url_of(server_url, name)
     finally:
         with psycopg.connect(server_url, autocommit=True) as server:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -44,6 +44,8 @@ def life(own_stack: Stack, tmp_path: Path) -> Life:
     """A stack on which everything was done that involves a secret."""
     own_stack.log_path = tmp_path / "log"
     own_stack.environ |= {"LOG_LEVEL": "DEBUG", "USAGE_FLUSH_S": "0.2"}
+    made = own_stack.manage("create_key", "--account", "secrets", "--tier", "enterprise")
+    own_stack.key = made.split()[-1]
     own_stack.start_bridge()
     own_stack.start_web()
     own_stack.publish(event("AAPL"))

@@ -25,7 +25,6 @@ def explaining(postgres_url: str) -> Iterator[Stack]:
     """A gateway with a worker."""
     with contextlib.ExitStack() as held:
         stack = make_stack(held, postgres_url)
-        stack.manage("migrate")
         stack.start_bridge()
         stack.start_worker()
         stack.start_web()

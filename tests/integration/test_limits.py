@@ -33,7 +33,6 @@ def fleet(postgres_url: str) -> Iterator[tuple[Stack, list[str]]]:
     """One gateway with four server processes, and their addresses."""
     with contextlib.ExitStack() as held:
         stack = make_stack(held, postgres_url)
-        stack.manage("migrate")
         stack.execute("UPDATE accounts_tier SET when_redis_is_down = 'closed' WHERE name = 'anonymous'")
         stack.start_bridge()
         stack.start_web()
@@ -265,7 +264,6 @@ def _count_of_limits(client: redis.Redis, act: Callable[[], object]) -> list[str
 def test_401_for_a_wrong_checksum_needs_neither_database_nor_redis(own_postgres: Server) -> None:
     with contextlib.ExitStack() as held:
         stack = make_stack(held, own_postgres.url)
-        stack.manage("migrate")
         stack.start_web()
         assert stack.get("/api/prediction/AAPL").status_code == 404
         wrong = stack.key[:-1] + ("0" if stack.key[-1] != "0" else "1")
