@@ -6,14 +6,14 @@ import contextlib
 import itertools
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any, cast
 
 import psycopg
 import pytest
 import redis
-from django.db import connection
-from django.db.backends.postgresql.base import DatabaseWrapper as PostgresConnection
-from pytest_django import DjangoDbBlocker
+from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
@@ -22,20 +22,18 @@ from tests.stack import TEMPLATE, Stack, fresh_database
 _letters = itertools.product("ABCDEFGHIJKLMNOPQRSTUVWXYZ", repeat=4)
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The test database. At the end whoever is still connected is cut off: threads that died with a
-    connection and autovacuum may take longer to go than dropping a database waits for them."""
-    yield
-    with django_db_blocker.unblock():
-        if isinstance(connection, PostgresConnection):
-            name = connection.settings_dict["NAME"]
-            connection.close()
-            connection.close_pool()
-            with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-                server.execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
-                )
+def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
+    """As Django drops a test database, but sessions that linger or come anew hold nothing up."""
+    creation.connection.close_pool()
+    with creation._nodb_cursor() as cursor:
+        sessions = "SELECT backend_type, state, backend_start, query FROM pg_stat_activity WHERE datname = %s"
+        cursor.execute(sessions, [name])
+        for session in cursor.fetchall():
+            sys.stderr.write(f"still connected to {name}: {session}\n")
+        cursor.execute(f"DROP DATABASE {creation.connection.ops.quote_name(name)} WITH (FORCE)")
+
+
+cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
 
 
 @pytest.fixture
