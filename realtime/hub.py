@@ -230,6 +230,10 @@ async def stop_current() -> None:
         await hub.stop()
 
 
+async def drain_current(within_s: float) -> None:
+    """Close the sockets of the running event loop with 1012, spread over at most `within_s` seconds."""
+
+
 def _start() -> Hub:
     hub = Hub()
     hub.start()
