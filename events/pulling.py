@@ -48,6 +48,11 @@ class Pulled:
         """What tells this message from every other, also after the stream was made anew."""
         return self.epoch, self.seq
 
+    @property
+    def published_us(self) -> int:
+        """When the server stored the message, in microseconds since 1970."""
+        return round(self.message.metadata.timestamp.timestamp() * 1e6)
+
 
 class PullConsumer:
     """A durable pull consumer on `stream`; several processes may share one `durable` name.

@@ -61,6 +61,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Host names this gateway answers to."""
     cors_origins: list[str] = msgspec.field(default_factory=list)
     """Origins of browser pages that may call the API, e.g. `https://dashboard.example.com`."""
+    gateway_role: Literal["all", "web", "ws"] = "all"
+    """What `manage.py serve` answers: everything, only HTTP, or only WebSockets and probes."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     anonymous_access: bool = True
     """Serve GET of predictions to callers without a credential."""
@@ -117,6 +119,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     explainer_memory_mb: Annotated[int, msgspec.Meta(ge=256)] = 2048
     """Address space of a process that explains, in MiB; what goes beyond fails its order."""
 
+    recent_updates: Annotated[int, msgspec.Meta(ge=1_000, le=1_000_000)] = 20_000
+    """Updates that each server process remembers for sockets that come back; about 700 bytes each."""
+    sockets_per_process: PositiveInt = 20_000
+    """WebSockets that one server process holds, at most; more are told to come back."""
     explanations_in_flight: PositiveInt = 100
     """Jobs that an account may have ordered and not seen ended."""
 

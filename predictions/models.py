@@ -28,6 +28,8 @@ class Prediction(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["symbol", "-timestamp", "-seq"], name="prediction_newest_first"),
+            # For those who come back and ask what they have missed.
+            models.Index(fields=["epoch", "seq"], name="prediction_by_place"),
         ]
 
     def __str__(self) -> str:

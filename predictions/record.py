@@ -30,6 +30,8 @@ _COLUMNS = [
     "seq",
     "epoch",
 ]
+# What the sockets need of a prediction.
+_LEAN = [column for column in _COLUMNS if column != "features"]
 # SQLite takes expressions up to a depth of 1,000, and each key adds to it.
 _MOST_KEYS = 250
 _TABLE = Prediction._meta.db_table
@@ -39,6 +41,8 @@ _NEWEST_OF_ONE = (
     f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} WHERE symbol = %s"  # noqa: S608 - constants
     " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
 )
+
+_LEAN_ROWS = f"SELECT {', '.join(_LEAN)} FROM {_TABLE}"  # noqa: S608 - constants
 
 
 def append(documents: Sequence[PredictionDocument]) -> list[bool]:
@@ -99,6 +103,33 @@ def history(
     return [document_of(row) for row in rows.order_by("-timestamp", "-seq")[:limit]]
 
 
+def after(
+    epoch: str, seq: int, *, symbols: Sequence[str] | None = None, limit: int
+) -> list[PredictionDocument]:
+    """The first `limit` predictions after the place (`epoch`, `seq`) in their order, without features.
+
+    With `symbols`, those of this epoch and these symbols alone. Served by the index on the place.
+    """
+    if symbols is None:
+        condition, values = "(epoch, seq) > (%s, %s)", [epoch, seq]
+    else:
+        condition = f"epoch = %s AND seq > %s AND symbol IN ({', '.join(['%s'] * len(symbols))})"
+        values = [epoch, seq, *symbols]
+    query = f"{_LEAN_ROWS} WHERE {condition} ORDER BY epoch, seq LIMIT %s"
+    return _lean_documents(query, [*values, limit])
+
+
+def reaches_back(epoch: str, seq: int) -> bool:
+    """True if nothing of `epoch` after `seq` can have been deleted from the record."""
+    first = Prediction.objects.filter(epoch=epoch).order_by("seq").values_list("seq", flat=True).first()
+    return first is not None and first <= seq + 1
+
+
+def last(limit: int) -> list[PredictionDocument]:
+    """The last `limit` predictions by their place, oldest first, without features."""
+    return _lean_documents(f"{_LEAN_ROWS} ORDER BY epoch DESC, seq DESC LIMIT %s", [limit])[::-1]
+
+
 def document_of(row: Prediction) -> PredictionDocument:
     """The document of a row."""
     return PredictionDocument(**{column: getattr(row, column) for column in _COLUMNS})
@@ -122,12 +153,19 @@ def _row_values(document: PredictionDocument) -> list[Any]:
     ]
 
 
-def _document_of_values(values: Sequence[Any]) -> PredictionDocument:
+def _lean_documents(query: str, values: list[Any]) -> list[PredictionDocument]:
+    # Written by hand: the ORM knows no rows as values, and makes an object for each.
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return [_document_of_values(row, _LEAN) for row in cursor.fetchall()]
+
+
+def _document_of_values(values: Sequence[Any], columns: Sequence[str] = _COLUMNS) -> PredictionDocument:
     """The document of a row as the driver gives it, which has text for JSON."""
-    fields = dict(zip(_COLUMNS, values, strict=True))
+    fields = dict(zip(columns, values, strict=True))
     fields["timestamp"] = _moment(fields["timestamp"])
     fields["as_of"] = _moment(fields["as_of"])
-    if fields["features"] is not None:
+    if fields.get("features") is not None:
         features = json.loads(fields["features"])
         fields["features"] = {name: documents.within_64_bits(one) for name, one in features.items()}
     return PredictionDocument(**fields)

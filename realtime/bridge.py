@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -24,6 +26,7 @@ from predictions import documents, ingest
 from predictions.documents import PredictionDocument
 from predictions.newest import NewestUnavailable
 from realtime import batches
+from realtime.batches import Batch
 from realtime.courier import InThread, Recorded
 
 DURABLE = "gateway-bridge"
@@ -49,6 +52,14 @@ class Layer:
             await self._layer.group_send(group, message)
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A prediction, and when its message was stored: microseconds since 1970."""
+
+    document: PredictionDocument
+    published_us: int
+
+
 class Predictions:
     """``event.prediction.updated``: into the record, then newest value and channel layer."""
 
@@ -61,27 +72,38 @@ class Predictions:
         self._id = uuid.uuid4().hex
         self._batches_told = 0
 
-    def decode(self, pulled: Pulled) -> PredictionDocument:
+    def decode(self, pulled: Pulled) -> Published:
         """The document of a message that fits; raises `PayloadRefused`."""
         event = prediction_updated.decode(pulled.message.data, symbol_pattern=self._symbol_pattern)
-        return documents.from_event(event, seq=pulled.seq, epoch=pulled.epoch)
+        document = documents.from_event(event, seq=pulled.seq, epoch=pulled.epoch)
+        return Published(document, pulled.published_us)
 
-    def record(self, batch: Sequence[PredictionDocument]) -> Recorded[PredictionDocument]:
+    def record(self, batch: Sequence[Published]) -> Recorded[Published]:
         """Append to the record; what is to be told is everything but repetitions and refusals."""
-        recorded = ingest.record_batch(batch)
-        told = [document for document, own in zip(batch, recorded.own, strict=True) if own]
+        recorded = ingest.record_batch([published.document for published in batch])
+        told = [published for published, own in zip(batch, recorded.own, strict=True) if own]
         return Recorded(told, recorded.refused)
 
-    async def tell(self, told: Sequence[PredictionDocument], in_thread: InThread) -> None:
+    async def tell(self, told: Sequence[Published], in_thread: InThread) -> None:
         """The newest of each symbol to Redis, the batch to every hub."""
+        newest = [published.document for published in told]
         await until_it_works(  # the store logs its own outages
-            lambda: in_thread(ingest.publish_newest, told), NewestUnavailable
+            lambda: in_thread(ingest.publish_newest, newest), NewestUnavailable
         )
-        await self._layer.send(batches.GROUP, batches.encode(self._id, self._batches_told + 1, told))
+        bridged_us = time.time_ns() // 1000
+        updates = [
+            batches.update_of(one.document, published_us=one.published_us, bridged_us=bridged_us)
+            for one in told
+        ]
+        await self._layer.send(
+            batches.GROUP, batches.encode(Batch(self._id, self._batches_told + 1, updates))
+        )
         self._batches_told += 1
 
     async def beat(self) -> None:
         """Repeat the number of the last batch every second: a hub that has lost it hears of it."""
         while True:
             await asyncio.sleep(_BEAT_S)
-            await self._layer.try_to_send(batches.GROUP, batches.encode(self._id, self._batches_told, []))
+            await self._layer.try_to_send(
+                batches.GROUP, batches.encode(Batch(self._id, self._batches_told, []))
+            )

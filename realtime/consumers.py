@@ -8,32 +8,34 @@ instead of once per process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import uuid
+from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from accounts import access, guessing, last_use, tickets
-from accounts.credentials import Caller, CredentialRefused, authenticate, find_credential
-from accounts.keys import KEY_PREFIX
+from accounts import directory, last_use
+from accounts.credentials import Caller, CredentialRefused
 from explanations import jobs
 from observability import blocking
-from predictions.reads import NoStoreReachable
-from realtime import explained, hub, protocol, revocation
-from realtime.connection import Connection
-from realtime.protocol import BadFrame, Close
+from realtime import entrance, explained, hub, leases, revocation, wire
+from realtime.connection import Connection, Peer
+from realtime.entrance import Refused
+from realtime.pace import Pace
+from realtime.protocol import limits, messages, requests
+from realtime.protocol.codes import Close, Code, Warned
+from realtime.protocol.requests import BadFrame
 from realtime.revocation import Verdict, Watched
-from realtime.watching import MAX_WATCHES
+from realtime.terms import terms_of
 
 logger = logging.getLogger(__name__)
 
-_MOST_BAD_FRAMES = 10
 EXPLANATIONS_SCOPE = "explanations:read"
 
 
@@ -41,221 +43,274 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
     """One socket: refused, or welcomed and then subscribed to what it asks for."""
 
     _watched: Watched | None = None
+    _leased: int | None = None
+    _auth_timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scope = scope
         self._bad_frames = 0
-        self._address: str = scope["client"][0]
-        self._connection = Connection(uuid.uuid4().hex, send)
+        self._pace = Pace(limits.FRAMES_IN_PER_S)
         self._hub = hub.current()
-        self._auth_timer: asyncio.TimerHandle | None = None
+        self._connection = self._connect(scope, send)
+        code: int | None = None
         try:
             while True:
                 message = await receive()
-                if message["type"] == "websocket.disconnect" or self._connection.closed:
+                if message["type"] == "websocket.disconnect":
+                    code = message.get("code")
                     break
                 if message["type"] == "websocket.connect":
                     await send({"type": "websocket.accept"})
                     await self._open()
-                else:
+                elif not self._connection.closed:
                     await self._take(message.get("text") or message.get("bytes") or "")
         finally:
-            self._stop_auth_timer()
-            if self._watched is not None:
-                revocation.current().remove(self._watched)
-            self._connection.gone()
-            self._hub.remove(self._connection)
+            self._leave(code)
+
+    def _connect(self, scope: dict[str, Any], send: Any) -> Connection:
+        agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+        peer = Peer(scope["client"][0], agent[:200], timezone.now())
+        connection = Connection(
+            uuid.uuid4().hex,
+            peer,
+            alarms=self._hub.alarms,
+            lag=self._hub.lag,
+            reach=functools.partial(wire.wire_of, scope, send),
+        )
+        self._hub.add(connection)
+        return connection
+
+    def _leave(self, code: int | None) -> None:
+        """Give back what the socket held."""
+        connection = self._connection
+        self._stop_auth_timer()
+        connection.on_lost()
+        self._hub.remove(connection)
+        if self._watched is not None:
+            revocation.current().remove(self._watched)
+        if self._leased is not None:
+            leases.current().give_back(self._leased)
+        logger.info(
+            "socket %s closed: code %s, after %.0f s, %d updates sent, %d dropped",
+            connection.id,
+            code,
+            (timezone.now() - connection.peer.since).total_seconds(),
+            connection.sent,
+            connection.dropped,
+        )
+
+    # The handshake
 
     async def _open(self) -> None:
         """Decide on the credential of the handshake; without one, wait for the auth frame."""
-        if not self._is_origin_allowed():
-            await self._refuse("ORIGIN_REFUSED", "This origin may not connect.", Close.FORBIDDEN)
-            return
         try:
-            credential = find_credential(self.scope["headers"])
-            if credential is None:
-                credential = self._find_token()
-        except CredentialRefused as refused:
-            await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
+            if len(self._hub.connections) > settings.GATEWAY.sockets_per_process:
+                detail = "This server takes no more connections."
+                raise Refused(Code.SERVER_FULL, detail, Close.RESTART)
+            credential = entrance.find_offered(self.scope)
+        except Refused as refused:
+            self._refuse(refused)
             return
         if credential is None:
-            loop = asyncio.get_running_loop()
-            self._auth_timer = loop.call_later(
-                protocol.AUTH_TIMEOUT_S, lambda: loop.create_task(self._time_out())
+            self._auth_timer = asyncio.get_running_loop().call_later(
+                limits.AUTH_TIMEOUT_S, self._on_auth_timeout
             )
         else:
             await self._authenticate(credential)
 
-    def _find_token(self) -> str | None:
-        """The ``token`` of the query. A key there would end up in the logs of every proxy: it is refused."""
-        query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        token = query["token"][0] if "token" in query else None
-        if token is not None and token.startswith(KEY_PREFIX):
-            raise CredentialRefused(
-                "malformed",
-                "An API key does not belong into a URL: send it as X-API-Key or in the auth frame.",
-            )
-        return token
-
     async def _authenticate(self, credential: str, id_: str | None = None) -> None:
+        """Let the caller in, or refuse."""
         self._stop_auth_timer()
-        now = timezone.now()
-        check = tickets.redeem if credential.startswith(tickets.PREFIX) else authenticate
         try:
-            guessing.check(self._address)
-            caller = await blocking.run(check, credential, now=now, address=self._address)
-            access.check(
-                access.SOCKET,
-                authenticated=caller.is_authenticated,
-                scopes=caller.scopes,
-                anonymous_access=settings.GATEWAY.anonymous_access,
+            caller = await entrance.admit(credential, self._connection.peer.address)
+            tier = await _tier_of(caller)
+            await self._lease(caller, tier.most_connections)
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        if self._connection.closed:
+            return
+        self._watch_over(caller)
+        self._connection.pace(tier.frames_per_s)
+        self._connection.tell(
+            messages.welcome(
+                self._connection.id,
+                frames_per_s=tier.frames_per_s,
+                connections=tier.most_connections,
+                id_=id_,
             )
-        except CredentialRefused as refused:
-            if refused.reason in guessing.REASONS:
-                guessing.failed(self._address)
-            await self._refuse("INVALID_CREDENTIAL", refused.detail, Close.CREDENTIAL)
-        except guessing.TooManyGuesses as refused:
-            await self._refuse("TOO_MANY_ATTEMPTS", str(refused), Close.TOO_FAST)
-        except access.NotAllowed as refused:
-            await self._refuse("SCOPE_MISSING", refused.detail, Close.FORBIDDEN)
-        except (DatabaseFailure, tickets.TicketsUnavailable, TimeoutError) as error:
-            logger.error("could not look a credential up: %s", type(error).__name__)
-            await self._refuse("STORE_UNAVAILABLE", "Credentials cannot be checked right now.", Close.RESTART)
-        else:
-            self._admit(caller)
-            self._connection.tell(protocol.welcome(self._connection.id, id_))
+        )
+        logger.info(
+            "socket %s opened by %s from %s", self._connection.id, caller.name, self._connection.peer.address
+        )
 
-    def _admit(self, caller: Caller) -> None:
+    async def _lease(self, caller: Caller, most: int | None) -> None:
+        """Take one of the connections that the account may have open; raises `Refused`."""
+        if caller.account_id is None:
+            return
+        if not await leases.current().take(caller.account_id, most):
+            detail = f"This account has {most} connections open, as many as its tier allows."
+            raise Refused(Code.TOO_MANY_CONNECTIONS, detail, Close.TOO_MANY_CONNECTIONS)
+        self._leased = caller.account_id
+
+    def _watch_over(self, caller: Caller) -> None:
         """From here on the socket lives as long as the credential."""
+        peer = self._connection.peer
+        peer.name, peer.account_id = caller.name, caller.account_id
         if caller.key_id is not None:
-            agent = dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1")
-            last_use.note(caller.key_id, at=timezone.now(), address=self._address, agent=agent)
-        self._watched = Watched(caller, self._address, self._on_verdict)
+            last_use.note(caller.key_id, at=timezone.now(), address=peer.address, agent=peer.agent)
+        if self._watched is not None:
+            revocation.current().remove(self._watched)
+        self._watched = Watched(caller, peer.address, self._on_verdict, self._on_expiring)
         revocation.current().add(self._watched)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         """The credential has ended, or has other rights now than this socket was opened with."""
         if isinstance(verdict, CredentialRefused):
-            code, detail, close = "CREDENTIAL_ENDED", verdict.detail, Close.CREDENTIAL
+            self._connection.refuse(Code.CREDENTIAL_ENDED, verdict.detail, Close.CREDENTIAL)
         else:
-            code, detail, close = "CREDENTIAL_CHANGED", "The rights of the credential changed.", Close.RESTART
-        self._closing = asyncio.get_running_loop().create_task(self._refuse(code, detail, close))
+            detail = "The rights of the credential changed."
+            self._connection.refuse(Code.CREDENTIAL_CHANGED, detail, Close.RESTART)
 
-    async def _take(self, frame: str | bytes) -> None:
-        try:
-            request = protocol.decode(frame)
-        except BadFrame as bad:
-            await self._reject(bad)
-            return
-        if isinstance(request, protocol.Auth):
-            await self._on_auth(request)
-        elif self._watched is None:
-            await self._refuse("UNAUTHENTICATED", "The first frame must be auth.", Close.CREDENTIAL)
-        elif isinstance(request, protocol.Subscribe):
-            await self._on_subscribe(request)
-        elif isinstance(request, protocol.Unsubscribe):
-            ended = self._hub.unsubscribe(self._connection, request.symbols)
-            self._connection.tell(protocol.unsubscribed(ended, request.id))
-        elif isinstance(request, protocol.Watch):
-            await self._on_watch(request, self._watched.caller)
-        else:
-            self._connection.tell(protocol.pong(request.id))
+    def _on_expiring(self, expires_at: datetime) -> None:
+        self._connection.tell(messages.Warning(Warned.CREDENTIAL_EXPIRES, expires_at=expires_at))
 
-    async def _on_auth(self, request: protocol.Auth) -> None:
-        if self._watched is not None:
-            self._connection.tell(
-                protocol.error("ALREADY_AUTHENTICATED", "This connection has a credential.", request.id)
-            )
-            return
-        await self._authenticate(request.credential, request.id)
-
-    async def _on_subscribe(self, request: protocol.Subscribe) -> None:
-        accepted, rejected = protocol.sort_symbols(
-            request.symbols,
-            pattern=settings.GATEWAY.compiled_symbol_pattern,
-            already=self._connection.symbols,
-        )
-        self._hub.subscribe(self._connection, accepted)
-        if request.explanations and self._may_read_explanations(request.id):
-            self._hub.watching.follow(self._connection, accepted)
-        self._connection.tell(protocol.subscribed(accepted, rejected, request.id))
-        if not request.snapshot or not accepted:
-            return
-        try:
-            await self._hub.send_snapshots(self._connection, accepted)
-        except (NoStoreReachable, TimeoutError):
-            self._connection.tell(
-                protocol.error(
-                    "SNAPSHOT_UNAVAILABLE",
-                    "The newest values cannot be read right now; live updates follow.",
-                    request.id,
-                )
-            )
-
-    def _may_read_explanations(self, id_: str | None) -> bool:
-        if self._watched is not None and EXPLANATIONS_SCOPE in self._watched.caller.scopes:
-            return True
-        detail = f"This credential does not have the scope {EXPLANATIONS_SCOPE}."
-        self._connection.tell(protocol.error("SCOPE_MISSING", detail, id_))
-        return False
-
-    async def _on_watch(self, request: protocol.Watch, caller: Caller) -> None:
-        """Watch first and look afterwards, so that no end is missed in between."""
-        if not self._may_read_explanations(request.id):
-            return
-        code = ""
-        try:
-            job = await blocking.run(jobs.find, request.job_id, account_id=caller.account_id)
-            if job is None:
-                code, detail = "UNKNOWN_JOB", "There is no such job of this account."
-            elif not self._hub.watching.watch(self._connection, str(job.computation_id), str(job.pk)):
-                code, detail = "TOO_MANY_WATCHES", f"A connection watches {MAX_WATCHES} jobs at most."
-            else:
-                state = await blocking.run(explained.current_news, job.computation_id)
-                if self._hub.watching.is_watched(self._connection, str(job.computation_id)):
-                    self._hub.watching.tell(self._connection, state)
-        except (DatabaseFailure, TimeoutError):
-            code, detail = "STORE_UNAVAILABLE", "Jobs cannot be read right now; try again in a moment."
-        if code:
-            self._connection.tell(protocol.error(code, detail, request.id))
-
-    async def _reject(self, bad: BadFrame) -> None:
-        self._bad_frames += 1
-        if bad.code == "MESSAGE_TOO_BIG":
-            await self._refuse(bad.code, bad.detail, Close.TOO_BIG)
-        elif self._watched is None or self._bad_frames > _MOST_BAD_FRAMES:
-            await self._refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
-        else:
-            self._connection.tell(protocol.error(bad.code, bad.detail, bad.id))
-
-    async def _refuse(self, code: str, detail: str, close: Close) -> None:
-        """Say why, then close: a client library shows its user the frame, not the handshake."""
-        self._stop_auth_timer()
-        self._connection.tell(protocol.error(code, detail))
-        await self._connection.close(close, code)
-
-    async def _time_out(self) -> None:
-        await self._refuse(
-            "AUTH_TIMEOUT",
-            f"No credential within {protocol.AUTH_TIMEOUT_S:.0f} seconds.",
-            Close.TIMEOUT,
-        )
+    def _on_auth_timeout(self) -> None:
+        detail = f"No credential within {limits.AUTH_TIMEOUT_S:.0f} seconds."
+        self._connection.refuse(Code.AUTH_TIMEOUT, detail, Close.TIMEOUT)
 
     def _stop_auth_timer(self) -> None:
         if self._auth_timer is not None:
             self._auth_timer.cancel()
             self._auth_timer = None
 
-    def _is_origin_allowed(self) -> bool:
-        """Browsers send an Origin: it must be this host or on the list. Other clients send none."""
-        headers = dict(self.scope["headers"])
-        if b"origin" not in headers:
-            return True
-        origin = headers[b"origin"].decode("latin-1")
-        if origin in settings.GATEWAY.cors_origins:
-            return True
-        host = headers.get(b"host", b"").decode("latin-1")
-        # A host name that is not ours would make any page its own origin (DNS rebinding).
-        return origin.partition("://")[2] == host and validate_host(
-            split_domain_port(host)[0], settings.ALLOWED_HOSTS
+    def _refuse(self, refused: Refused) -> None:
+        self._stop_auth_timer()
+        self._connection.refuse(refused.code, refused.detail, refused.close)
+
+    # Requests
+
+    async def _take(self, frame: str | bytes) -> None:
+        now = self._connection.heard_at = self._hub.alarms.now()
+        try:
+            request = requests.decode(frame)
+        except BadFrame as bad:
+            self._reject(bad)
+            return
+        if not self._pace.take(now):
+            detail = f"A connection may send {limits.FRAMES_IN_PER_S} frames a second."
+            self._connection.refuse(Code.TOO_FAST, detail, Close.TOO_FAST)
+        elif isinstance(request, requests.Auth):
+            await self._on_auth(request)
+        elif self._watched is None:
+            detail = "The first frame must be auth."
+            self._connection.refuse(Code.UNAUTHENTICATED, detail, Close.CREDENTIAL)
+        elif isinstance(request, requests.Subscribe):
+            await self._on_subscribe(request)
+        elif isinstance(request, requests.Unsubscribe):
+            ended = self._hub.unsubscribe(self._connection, request.symbols)
+            self._connection.tell(messages.Unsubscribed(ended, request.id))
+        elif isinstance(request, requests.Watch):
+            await self._on_watch(request, self._watched.caller)
+        else:
+            self._connection.tell(messages.Pong(request.id))
+
+    def _reject(self, bad: BadFrame) -> None:
+        """Bad frames have a limit of their own, in number: they are not counted by the second."""
+        self._bad_frames += 1
+        if bad.code == Code.MESSAGE_TOO_BIG:
+            self._connection.refuse(bad.code, bad.detail, Close.TOO_BIG)
+        elif self._watched is None or self._bad_frames > limits.MAX_BAD_FRAMES:
+            self._connection.refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
+        else:
+            self._tell_error(bad.code, bad.detail, bad.id)
+
+    async def _on_auth(self, request: requests.Auth) -> None:
+        if self._watched is None:
+            await self._authenticate(request.credential, request.id)
+        else:
+            await self._renew(request, self._watched.caller)
+
+    async def _renew(self, request: requests.Auth, present: Caller) -> None:
+        """Live on with another credential of the same rights; what is refused leaves the present one."""
+        try:
+            caller = await entrance.admit(request.credential, self._connection.peer.address)
+        except Refused as refused:
+            self._tell_error(refused.code, refused.detail, request.id)
+            return
+        if self._connection.closed:
+            return
+        if revocation.rights(caller) != revocation.rights(present):
+            detail = "That is another account, or has other rights: open another connection for it."
+            self._tell_error(Code.ALREADY_AUTHENTICATED, detail, request.id)
+            return
+        self._watch_over(caller)
+        self._connection.tell(messages.Authenticated(caller.expires_at, request.id))
+
+    async def _on_subscribe(self, request: requests.Subscribe) -> None:
+        """Read first what memory does not have, then subscribe and answer in one step."""
+        connection, recall = self._connection, self._hub.recall
+        accepted, rejected = requests.sort_symbols(
+            request.symbols,
+            pattern=settings.GATEWAY.compiled_symbol_pattern,
+            already=connection.symbols,
         )
+        since, snapshot = request.since, request.snapshot
+        await self._hub.until_filled()
+        read = await recall.read(accepted, since=since, snapshot=snapshot)
+        if connection.closed:
+            return
+        connection.tell(messages.Subscribed(accepted, rejected, request.id))
+        owed = recall.owed(accepted, read, since=since, snapshot=snapshot) if since or snapshot else None
+        self._hub.subscribe(connection, accepted, terms_of(request), owed)
+        if request.explanations and self._may_read_explanations(request.id):
+            self._hub.watching.follow(connection, accepted)
+        if read.failed:
+            detail = "The newest values cannot be read right now; live updates follow."
+            self._tell_error(Code.SNAPSHOT_UNAVAILABLE, detail, request.id)
+
+    def _may_read_explanations(self, id_: str | None) -> bool:
+        if self._watched is not None and EXPLANATIONS_SCOPE in self._watched.caller.scopes:
+            return True
+        detail = f"This credential does not have the scope {EXPLANATIONS_SCOPE}."
+        self._tell_error(Code.SCOPE_MISSING, detail, id_)
+        return False
+
+    async def _on_watch(self, request: requests.Watch, caller: Caller) -> None:
+        """Watch first and look afterwards, so that no end is missed in between."""
+        if not self._may_read_explanations(request.id):
+            return
+        watching, connection = self._hub.watching, self._connection
+        try:
+            job = await blocking.run(jobs.find, request.job_id, account_id=caller.account_id)
+            if job is None:
+                detail = "There is no such job of this account."
+                self._tell_error(Code.UNKNOWN_JOB, detail, request.id)
+            elif connection.closed:
+                return
+            elif not watching.watch(connection, str(job.computation_id), str(job.pk)):
+                detail = f"A connection watches {limits.MAX_WATCHES} jobs at most."
+                self._tell_error(Code.TOO_MANY_WATCHES, detail, request.id)
+            else:
+                state = await blocking.run(explained.current_news, job.computation_id)
+                if watching.is_watched(connection, str(job.computation_id)):
+                    watching.tell(connection, state)
+        except (DatabaseFailure, TimeoutError):
+            detail = "Jobs cannot be read right now; try again in a moment."
+            self._tell_error(Code.STORE_UNAVAILABLE, detail, request.id)
+
+    def _tell_error(self, code: Code, detail: str, id_: str | None) -> None:
+        self._connection.tell(messages.Error(code, detail, id_))
+
+
+async def _tier_of(caller: Caller) -> directory.TierRecord:
+    """The caller's tier, from memory; raises `Refused` where it cannot be read."""
+    known = directory.current()
+    try:
+        if known.knows_tiers:
+            with contextlib.suppress(directory.UnknownTier):
+                return known.tier(caller.tier)
+        return await blocking.run(known.find_tier, caller.tier)
+    except (DatabaseFailure, TimeoutError, directory.UnknownTier):
+        detail = "Tiers cannot be read right now."
+        raise Refused(Code.STORE_UNAVAILABLE, detail, Close.RESTART) from None

@@ -1,8 +1,8 @@
 """One hub per process: one membership in the channel layer's group, fan-out to sockets in memory.
 
-The way of an update: channel layer -> `deliver` -> one encoded frame -> every connection of its symbol.
-The hub drops what is older than it has told, notices lost batches by their numbers, and then heals from
-the newest values.
+The way of an update: channel layer -> `take` -> the memory of recent updates, which tells what is news -> the
+audience of its symbol -> every connection. A hub notices lost batches by their numbers and reads from the
+record what was in them before it goes on, so that nothing is told out of order.
 """
 
 from __future__ import annotations
@@ -10,141 +10,182 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from redis.exceptions import RedisError
 
 from observability import blocking
 from observability.outages import Outage
 from observability.per_loop import PerLoop
 from observability.retries import until_it_works
+from observability.tasks import end
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
-from realtime import batches, news, protocol
+from realtime import batches, healing, housekeeping, news
+from realtime.alarms import Alarms
+from realtime.audience import Audience
 from realtime.batches import Batch, Update
 from realtime.connection import Connection
+from realtime.heard import Heard
+from realtime.lag import Lag
+from realtime.protocol.messages import Gap
+from realtime.recall import Owed, Recall
+from realtime.recent import Arrival, Recent
+from realtime.terms import Terms
 from realtime.watching import Watching
 
 logger = logging.getLogger(__name__)
 
-_MOST_BRIDGES = 64
 _SETTLE_S = 0.25
+_SILENT_AFTER_S = 3.0
+_FILL_WITHIN_S = 3.0
 
 
 class Hub:
     """The subscriptions of this process. Lives in one event loop; nothing here waits for a socket."""
 
-    def __init__(self) -> None:
-        self._subscribers: dict[str, set[Connection]] = {}
-        # The newest (epoch, seq) told of each symbol that somebody here is subscribed to.
-        self._told: dict[str, tuple[str, int]] = {}
-        # The last batch number of each bridge heard.
-        self._heard: dict[str, int] = {}
-        self._receiving: asyncio.Task[None] | None = None
-        self._healing: asyncio.Task[None] | None = None
-        self._has_hole = False
+    def __init__(self, *, memory: int | None = None) -> None:
+        self.memory = memory or settings.GATEWAY.recent_updates
+        self.alarms = Alarms()
+        self.lag = Lag()
+        self.recent = Recent(self.memory)
+        self.recall = Recall(self.recent, is_current=self._is_current)
         self.watching = Watching()
+        self.connections: dict[str, Connection] = {}
         self.joined = asyncio.Event()
+        self.filled = asyncio.Event()
+        self._audiences: dict[str, Audience] = {}
+        self._heard = Heard()
+        self._heard_at = float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rereading: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Join the group in the background; a second call does nothing."""
-        if self._receiving is None:
-            self._receiving = asyncio.get_running_loop().create_task(self._receive())
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [
+                loop.create_task(self._receive()),
+                loop.create_task(housekeeping.close_idle_for_ever(self)),
+            ]
 
     async def stop(self) -> None:
         """Leave the group."""
-        for task in (self._receiving, self._healing):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        self._receiving = self._healing = None
+        await end(self._tasks)
+        if self._rereading is not None:
+            await end([self._rereading])
+        self._tasks, self._rereading = [], None
+        self.alarms.stop()
 
-    def subscribe(self, connection: Connection, symbols: Iterable[str]) -> None:
-        """From now on `connection` gets the updates of `symbols`."""
+    async def until_filled(self) -> None:
+        """Return when the memory of recent updates is ready, or could not be made ready in time."""
+        if not self.filled.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FILL_WITHIN_S):
+                    await self.filled.wait()
+
+    def add(self, connection: Connection) -> None:
+        """Keep account of a connection."""
+        self.connections[connection.id] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        self.connections.pop(connection.id, None)
+        self.watching.remove(connection)
+        self.unsubscribe(connection, list(connection.symbols))
+
+    def subscribe(
+        self, connection: Connection, symbols: Sequence[str], terms: Terms, owed: Owed | None = None
+    ) -> None:
+        """From now on `connection` gets the updates of `symbols`, and at once what it is owed."""
+        known = [symbol for symbol in symbols if symbol in connection.symbols]
+        self._leave(connection, known)
+        if owed is not None:
+            connection.forget(known)
         for symbol in symbols:
-            self._subscribers.setdefault(symbol, set()).add(connection)
-            connection.symbols.add(symbol)
+            audience = self._audiences.get(symbol)
+            if audience is None:
+                audience = self._audiences[symbol] = Audience()
+            audience.add(connection, terms)
+            connection.symbols[symbol] = terms
+        if owed is not None:
+            connection.owe(owed.items, terms)
+            for symbol, place in owed.known.items():
+                connection.knows(symbol, place)
 
     def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
         """End subscriptions; returns those that existed."""
         ended = [symbol for symbol in dict.fromkeys(symbols) if symbol in connection.symbols]
         self.watching.unfollow(connection, ended)
+        self._leave(connection, ended)
         for symbol in ended:
-            connection.forget(symbol)
-            others = self._subscribers[symbol]
-            others.discard(connection)
-            if not others:
-                del self._subscribers[symbol]
-                self._told.pop(symbol, None)
+            del connection.symbols[symbol]
+        connection.forget(ended)
         return ended
 
-    def remove(self, connection: Connection) -> None:
-        """Forget a connection that is gone."""
-        self.watching.remove(connection)
-        self.unsubscribe(connection, list(connection.symbols))
+    async def take(self, batch: Batch) -> None:
+        """Tell every subscriber what is new in `batch`, and before it what was lost before it."""
+        newest = self.recent.place
+        missing_after = self._heard.hear(batch, newest=newest)
+        if missing_after is None:
+            self._tell(batch.updates)
+        else:
+            self._heard_at = float("-inf")
+            missed = await healing.read_missed(missing_after, most=self.memory)
+            if missed is None:
+                self._tell_broken(batch.updates)
+            else:
+                self._tell(sorted([*missed, *batch.updates], key=lambda update: update.place))
+                self._heard.whole_until(self.recent.place)
+        self._heard_at = self.alarms.now()
 
-    async def send_snapshots(self, connection: Connection, symbols: list[str]) -> None:
-        """Send the newest value of each of `symbols`, to which `connection` is subscribed already.
+    def _tell(self, updates: Sequence[Update]) -> None:
+        now, wall_us = self.alarms.now(), time.time_ns() // 1000
+        for update in updates:
+            arrival = self.recent.add(update)
+            audience = self._audiences.get(update.symbol)
+            if audience is None or arrival is Arrival.KNOWN:
+                continue
+            if arrival is Arrival.LATE:
+                # What is newer was told before it: it can be had by `since`.
+                audience.tell_gap(self._gap_around(update), now)
+                continue
+            written = audience.tell(update, now)
+            if update.published_us is not None:
+                self.lag.observe(wall_us - update.published_us, written)
 
-        Subscribing first and reading afterwards leaves no hole between snapshot and live updates; the
-        connection's own memory keeps an update from being told twice or after a newer one.
-        Raises `predictions.reads.NoStoreReachable`.
-        """
-        connection.pending.update(dict.fromkeys(symbols))
-        try:
-            found = await blocking.run(reads.newest_predictions, symbols)
-        finally:
-            overtaken = {symbol: connection.pending.pop(symbol, None) for symbol in symbols}
-        for symbol, document in found.items():
-            if symbol in connection.symbols:
-                connection.snapshot(batches.update_of(document), overtaken[symbol])
+    def _gap_around(self, update: Update) -> Gap:
+        before, after = self.recent.neighbours(update)
+        return Gap(update.symbol, before, after, update.epoch)
 
-    def deliver(self, batch: Batch) -> None:
-        """Tell every subscriber what is new in `batch`."""
-        if self._is_hole(batch):
-            self._start_healing()
-        for update in batch.updates:
-            subscribers = self._subscribers.get(update.symbol)
-            if subscribers and self._is_news(update):
-                self._tell(update, subscribers)
+    def _tell_broken(self, updates: Sequence[Update]) -> None:
+        """Something is lost that cannot be read: say so to everyone, as far as it may concern them."""
+        logger.warning("updates were lost and cannot be read: telling gaps and newest values")
+        self.recent.break_off()
+        told: set[str] = set()
+        for update in updates:
+            if update.symbol not in told:
+                told.add(update.symbol)
+                self._tell_gap_before(update)
+            self._tell([update])
+        self._reread([symbol for symbol in self._audiences if symbol not in told])
 
-    def _tell(self, update: Update, subscribers: set[Connection]) -> None:
-        self._told[update.symbol] = (update.epoch, update.seq)
-        frame = protocol.prediction_update(update.document)
-        for connection in subscribers:
-            connection.update(update, frame)
+    def _reread(self, symbols: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        if self._rereading is None or self._rereading.done():
+            self._rereading = loop.create_task(self._tell_newest(symbols))
+        else:
+            before = self._rereading
+            self._rereading = loop.create_task(self._tell_newest(symbols, before))
 
-    def _is_news(self, update: Update) -> bool:
-        """Several bridges may interleave: what is older than what was told already is dropped."""
-        told = self._told.get(update.symbol)
-        return told is None or told[0] != update.epoch or update.seq > told[1]
-
-    def _is_hole(self, batch: Batch) -> bool:
-        """True when a batch must have been lost; also for a bridge never heard, whose forerunner may have
-        died with its last batch untold."""
-        last = self._heard.pop(batch.bridge, None)
-        if last is None and len(self._heard) >= _MOST_BRIDGES:
-            self._heard.pop(next(iter(self._heard)))
-        self._heard[batch.bridge] = max(batch.number, last or 0)
-        return last is None or batch.follows > last
-
-    def _start_healing(self) -> None:
-        """Heal in the background; a hole that is noticed meanwhile is healed after it."""
-        self._has_hole = bool(self._subscribers)
-        if self._has_hole and (self._healing is None or self._healing.done()):
-            self._healing = asyncio.get_running_loop().create_task(self._heal_until_whole())
-
-    async def _heal_until_whole(self) -> None:
-        while self._has_hole:
-            self._has_hole = False
-            await self._heal()
-
-    async def _heal(self) -> None:
-        """After a lost batch: tell the newest value of every symbol that has moved on meanwhile."""
-        symbols = list(self._subscribers)
-        logger.warning("a batch was lost or missed; re-reading %d symbols", len(symbols))
+    async def _tell_newest(self, symbols: list[str], after: asyncio.Task[None] | None = None) -> None:
+        """The newest values of `symbols`, from the stores, to those who are behind them."""
+        if after is not None:
+            await asyncio.wait([after])
         found: list[Update] = []
         for start in range(0, len(symbols), MAX_SYMBOLS):
             found += await self._read_newest(symbols[start : start + MAX_SYMBOLS])
@@ -152,43 +193,53 @@ class Hub:
         # would skip the updates before it, which are on their way too.
         await asyncio.sleep(_SETTLE_S)
         for update in found:
-            self._tell_healed(update)
+            self._tell_gap_before(update)
+            self._tell([update])
 
     async def _read_newest(self, symbols: list[str]) -> list[Update]:
         found = await until_it_works(
-            lambda: blocking.run(reads.newest_predictions, symbols),
-            reads.NoStoreReachable,
-            TimeoutError,
+            lambda: blocking.run(reads.newest_predictions, symbols), reads.NoStoreReachable, TimeoutError
         )
         return [batches.update_of(document) for document in found.values()]
 
-    def _tell_healed(self, update: Update) -> None:
-        subscribers = self._subscribers.get(update.symbol)
-        if not subscribers or not self._is_news(update):
-            return
-        told = self._told.get(update.symbol)
-        if told is not None and told[0] == update.epoch:
-            gap = protocol.gap(update.symbol, told[1], update.seq)
-            for connection in subscribers:
-                connection.gap(gap)
-        self._tell(update, subscribers)
+    def _tell_gap_before(self, update: Update) -> None:
+        audience = self._audiences.get(update.symbol)
+        last = self.recent.last_of(update.symbol)
+        if audience is not None and last is not None and update.place > (self.recent.epoch, last):
+            audience.tell_gap(Gap(update.symbol, last, update.seq, update.epoch), self.alarms.now())
+
+    def _leave(self, connection: Connection, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            audience = self._audiences[symbol]
+            audience.remove(connection)
+            if not audience.size:
+                del self._audiences[symbol]
+
+    def _is_current(self) -> bool:
+        """True while the live flow is whole: a bridge beats every second."""
+        return self.alarms.now() - self._heard_at < _SILENT_AFTER_S
 
     async def _receive(self) -> None:
-        """Join the group, then receive for ever: the layer itself reconnects and joins again."""
+        """Join the group, then receive for ever: the layer itself reconnects and joins again.
+
+        What comes in meanwhile waits in the layer.
+        """
         layer = get_channel_layer()
         channel = await self._join(layer)
+        await healing.fill(self.recent, most=self.memory)
+        self.filled.set()
         while True:
             try:
-                self._take(await layer.receive(channel))
+                await self._take(await layer.receive(channel))
             except Exception:
                 # One message must not end the live flow of every socket in this process.
                 logger.exception("ignoring a message on the channel layer")
 
-    def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == news.TYPE:
             self.watching.deliver(news.decode(message))
         else:
-            self.deliver(batches.decode(message))
+            await self.take(batches.decode(message))
 
     async def _join(self, layer: Any) -> str:
         """Become a member of the group, waiting for Redis as long as it takes; returns our channel."""
@@ -232,6 +283,7 @@ async def stop_current() -> None:
 
 async def drain_current(within_s: float) -> None:
     """Close the sockets of the running event loop with 1012, spread over at most `within_s` seconds."""
+    await housekeeping.drain(current(), within_s=within_s)
 
 
 def _start() -> Hub:

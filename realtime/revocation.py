@@ -30,16 +30,25 @@ logger = logging.getLogger(__name__)
 # The loop's timers are floats of seconds; a key that is good for years needs none in this process's life.
 _LONGEST_TIMER_S = 30 * 86_400.0
 
+# Before the end, but not before most of a short life is over.
+_WARNED_BEFORE_S = 60.0
+_WARNED_AT = 0.8
+
 Verdict = Caller | CredentialRefused
 
 
 @dataclass(eq=False, slots=True)
 class Watched:
-    """A socket's credential. `judged` hears why it is refused, or of the caller whose rights have changed."""
+    """A socket's credential.
+
+    `judged` hears why it is refused, or of the caller whose rights have changed; `expiring` when it will soon
+    end by itself.
+    """
 
     caller: Caller
     address: str
     judged: Callable[[Verdict], None]
+    expiring: Callable[[datetime], None]
     timer: asyncio.TimerHandle | None = field(default=None, init=False)
 
 
@@ -101,7 +110,7 @@ class Revocation:
         for watched, verdict in zip(concerned, verdicts, strict=True):
             if watched not in self._watched.get(_changes_that_concern(watched.caller)[0], ()):
                 continue  # gone meanwhile
-            if isinstance(verdict, Caller) and _rights(verdict) == _rights(watched.caller):
+            if isinstance(verdict, Caller) and rights(verdict) == rights(watched.caller):
                 watched.caller = verdict  # perhaps it ends at another time
                 self._set_timer(watched)
             else:
@@ -113,9 +122,20 @@ class Revocation:
             watched.timer = None
         if watched.caller.expires_at is not None:
             left_s = (watched.caller.expires_at - timezone.now()).total_seconds()
-            watched.timer = self._loop.call_later(
-                min(max(left_s, 0.0), _LONGEST_TIMER_S), self._judge_expired, watched
-            )
+            warned_in_s = max(left_s - _WARNED_BEFORE_S, _WARNED_AT * left_s, 0.0)
+            watched.timer = self._loop.call_later(min(warned_in_s, _LONGEST_TIMER_S), self._warn, watched)
+
+    def _warn(self, watched: Watched) -> None:
+        expires_at = watched.caller.expires_at
+        if expires_at is None:
+            return
+        left_s = (expires_at - timezone.now()).total_seconds()
+        if left_s > _WARNED_BEFORE_S + 1:
+            self._set_timer(watched)
+            return
+        watched.timer = self._loop.call_later(max(left_s, 0.0), self._judge_expired, watched)
+        if left_s > 0:
+            watched.expiring(expires_at)
 
     def _judge_expired(self, watched: Watched) -> None:
         expires_at = watched.caller.expires_at
@@ -136,13 +156,13 @@ def _ask(questions: list[tuple[Caller, str]], now: datetime) -> list[Verdict]:
     return verdicts
 
 
-def _rights(caller: Caller) -> tuple[int | None, str, frozenset[str]]:
+def rights(caller: Caller) -> tuple[int | None, str, frozenset[str]]:
     """What a socket is opened with: another account is watched, counted and charged under another id."""
     return caller.account_id, caller.tier, caller.scopes
 
 
 def _changes_that_concern(caller: Caller) -> list[Change]:
-    """What can change about `caller`; its ids stay the same for as long as its rights do (`_rights`)."""
+    """What can change about `caller`; its ids stay the same for as long as its rights do (`rights`)."""
     found = [("account", str(caller.account_id))]
     if caller.key_id is not None:
         found.append(("key", caller.key_id.hex))

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from realtime import protocol
 from realtime.connection import Connection
 from realtime.news import News
-
-MAX_WATCHES = 100
+from realtime.protocol import messages
+from realtime.protocol.limits import MAX_WATCHES
 
 
 class Watching:
@@ -38,6 +37,10 @@ class Watching:
     def is_watched(self, connection: Connection, computation_id: str) -> bool:
         """True until the end was told."""
         return computation_id in self._watched.get(connection, ())
+
+    def has_watches(self, connection: Connection) -> bool:
+        """True while it waits for a job of its own."""
+        return bool(self._watched.get(connection))
 
     def follow(self, connection: Connection, symbols: Iterable[str]) -> None:
         """Tell `connection` of every explanation of `symbols` from now on."""
@@ -72,7 +75,7 @@ class Watching:
         """Tell one watcher, and forget the watch where this is the end."""
         jobs = self._watchers.get(news.computation_id, {}).get(connection, set())
         for job_id in sorted(jobs):
-            connection.tell(protocol.explanation(news.kind, news.body, job_id))
+            connection.tell_frame(messages.explanation(news.kind, news.body, job_id))
         if news.is_final:
             self._watched.get(connection, set()).discard(news.computation_id)
             self._forget(connection, news.computation_id)
@@ -84,9 +87,9 @@ class Watching:
     def _tell_followers(self, news: News) -> None:
         followers = self._followers.get(news.symbol)
         if followers:
-            frame = protocol.explanation(news.kind, news.body)
+            frame = messages.explanation(news.kind, news.body)
             for connection in followers:
-                connection.tell(frame)
+                connection.tell_frame(frame)
 
     def _forget(self, connection: Connection, computation_id: str) -> None:
         watchers = self._watchers.get(computation_id, {})

@@ -1,0 +1,98 @@
+"""Who may open a socket: origin, credential, scope. REST asks the same functions; there is no second rule."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+
+from accounts import access, guessing, tickets
+from accounts.credentials import Caller, CredentialRefused, authenticate, find_credential
+from accounts.keys import KEY_PREFIX
+from observability import blocking
+from realtime.protocol.codes import Close, Code
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The socket is not let in: code and detail of the error frame, and the code that it closes with."""
+
+    def __init__(self, code: Code, detail: str, close: Close) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.close = close
+
+
+def find_offered(scope: dict[str, Any]) -> str | None:
+    """The credential of the handshake: a header, or the ``token`` of the query; None without one.
+
+    Raises `Refused`, also for a page of another origin.
+    """
+    headers = dict(scope["headers"])
+    if not _is_origin_allowed(headers):
+        raise Refused(Code.ORIGIN_REFUSED, "This origin may not connect.", Close.FORBIDDEN)
+    try:
+        credential = find_credential(scope["headers"])
+        return _find_token(scope["query_string"]) if credential is None else credential
+    except CredentialRefused as refused:
+        raise Refused(Code.INVALID_CREDENTIAL, refused.detail, Close.CREDENTIAL) from None
+
+
+async def admit(credential: str, address: str) -> Caller:
+    """The caller behind `credential`, who may open a socket; raises `Refused`."""
+    check = tickets.redeem if credential.startswith(tickets.PREFIX) else authenticate
+    try:
+        guessing.check(address)
+        caller = await blocking.run(check, credential, now=timezone.now(), address=address)
+        access.check(
+            access.SOCKET,
+            authenticated=caller.is_authenticated,
+            scopes=caller.scopes,
+            anonymous_access=settings.GATEWAY.anonymous_access,
+        )
+    except CredentialRefused as refused:
+        if refused.reason in guessing.REASONS:
+            guessing.failed(address)
+        raise Refused(Code.INVALID_CREDENTIAL, refused.detail, Close.CREDENTIAL) from None
+    except guessing.TooManyGuesses as refused:
+        raise Refused(Code.TOO_MANY_ATTEMPTS, str(refused), Close.TOO_FAST) from None
+    except access.NotAllowed as refused:
+        raise Refused(Code.SCOPE_MISSING, refused.detail, Close.FORBIDDEN) from None
+    except (DatabaseFailure, tickets.TicketsUnavailable, TimeoutError) as error:
+        logger.error("could not look a credential up: %s", type(error).__name__)
+        detail = "Credentials cannot be checked right now."
+        raise Refused(Code.STORE_UNAVAILABLE, detail, Close.RESTART) from None
+    return caller
+
+
+def _find_token(query_string: bytes) -> str | None:
+    """The ``token`` of the query. A key there would end up in the logs of every proxy: it is refused."""
+    query = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
+    token = query["token"][0] if "token" in query else None
+    if token is not None and token.startswith(KEY_PREFIX):
+        raise CredentialRefused(
+            "malformed",
+            "An API key does not belong into a URL: send it as X-API-Key or in the auth frame.",
+        )
+    return token
+
+
+def _is_origin_allowed(headers: dict[bytes, bytes]) -> bool:
+    """Browsers send an Origin: it must be this host or on the list. Other clients send none."""
+    if b"origin" not in headers:
+        return True
+    origin = headers[b"origin"].decode("latin-1")
+    if origin in settings.GATEWAY.cors_origins:
+        return True
+    host = headers.get(b"host", b"").decode("latin-1")
+    # A host name that is not ours would make any page its own origin (DNS rebinding).
+    return origin.partition("://")[2] == host and validate_host(
+        split_domain_port(host)[0], settings.ALLOWED_HOSTS
+    )

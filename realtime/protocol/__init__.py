@@ -1,0 +1,1 @@
+"""The WebSocket protocol as values: what a client may send, what it gets, and every code. Pure."""

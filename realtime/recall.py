@@ -1,0 +1,213 @@
+"""What a new subscriber has a right to: what it missed since it was here last, or the newest values.
+
+Nearly always both are in this process's memory and cost nothing. What is not is read first, a few reads at a
+time however many ask, and the answer is put together afterwards in one step, with what came in meanwhile: so
+there is neither a hole nor a repetition between it and the live flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import Error as DatabaseFailure
+
+from observability import blocking
+from predictions import reads, record
+from predictions.reads import NoStoreReachable
+from realtime import batches
+from realtime.batches import Place, Update
+from realtime.outbox import Item, Snapshot
+from realtime.protocol.limits import MAX_RESUMED
+from realtime.protocol.messages import Gap
+from realtime.protocol.requests import Since
+from realtime.recent import Recent
+
+logger = logging.getLogger(__name__)
+
+_MOST_SPAN = 100_000
+"""A place further back than this is not read: the index would be walked for too long."""
+_MOST_READS = 2
+_MOST_WAITING = 50
+
+
+@dataclass(slots=True)
+class Read:
+    """What had to be read. `missed` is None where it was not; `failed` where no store could answer."""
+
+    missed: list[Update] | None = None
+    newest: dict[str, Update] = field(default_factory=dict)
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Owed:
+    """What a subscriber gets first, and the places up to which it knows a symbol beyond our memory."""
+
+    items: list[Item] = field(default_factory=list)
+    known: dict[str, Place] = field(default_factory=dict)
+
+
+class Recall:
+    """Answers from `recent`, and from the stores where that does not reach.
+
+    `is_current` tells whether the live flow is whole right now: if not, the stores know newer values.
+    """
+
+    def __init__(self, recent: Recent, *, is_current: Callable[[], bool]) -> None:
+        self._recent = recent
+        self._is_current = is_current
+        self._newest = _NewestReader()
+        self._reading = asyncio.Semaphore(_MOST_READS)
+        self._waiting = 0
+
+    async def read(self, symbols: Sequence[str], *, since: Since | None, snapshot: bool) -> Read:
+        """Read what memory does not have of what is asked; returns at once where it has all."""
+        found = Read()
+        if since is not None:
+            if self._recent.covers(since):
+                return found
+            found.missed = await self._read_missed(symbols, since)
+            if found.missed is not None and len(found.missed) <= MAX_RESUMED:
+                return found
+        elif not snapshot:
+            return found
+        unknown = [symbol for symbol in symbols if self._recent.newest(symbol) is None]
+        unread = unknown if self._is_current() else list(symbols)
+        if unread:
+            try:
+                found.newest = await self._newest.read(unread)
+            except (NoStoreReachable, TimeoutError):
+                found.failed = True
+        return found
+
+    def owed(self, symbols: Sequence[str], read: Read, *, since: Since | None, snapshot: bool) -> Owed:
+        """What a subscriber of `symbols` is owed at this moment; it must be subscribed in the same step."""
+        if since is not None:
+            missed = self._missed(symbols, read, since)
+            if missed is not None:
+                return self._catch_up(symbols, missed, since)
+            return self._skip(symbols, read, since)
+        owed = Owed()
+        if snapshot:
+            for symbol in symbols:
+                if (update := self._newest_of(symbol, read)) is not None:
+                    self._add_snapshot(owed, update)
+        return owed
+
+    def _missed(self, symbols: Sequence[str], read: Read, since: Since) -> list[Update] | None:
+        """Everything after `since`, in order; None where it is not known, or too much."""
+        if self._recent.covers(since):
+            missed = self._recent.after(since.seq, symbols)
+        elif read.missed is not None:
+            by_place = {update.place: update for update in read.missed}
+            by_place.update((one.place, one) for one in self._recent.after(since.seq, symbols))
+            missed = [by_place[place] for place in sorted(by_place)]
+        else:
+            return None
+        return missed if len(missed) <= MAX_RESUMED else None
+
+    def _catch_up(self, symbols: Sequence[str], missed: list[Update], since: Since) -> Owed:
+        owed = Owed([*missed])
+        place = (since.epoch, since.seq)
+        if place > self._recent.place:
+            # It comes from a process that is ahead of this one.
+            owed.known.update(dict.fromkeys(symbols, place))
+        for update in missed:
+            self._note_known(owed, update)
+        return owed
+
+    def _skip(self, symbols: Sequence[str], read: Read, since: Since) -> Owed:
+        """A gap and the newest value, of each symbol that has moved on."""
+        owed = Owed()
+        for symbol in symbols:
+            update = self._newest_of(symbol, read)
+            if update is not None and (update.epoch != since.epoch or update.seq > since.seq):
+                owed.items.append(Gap(symbol, since.seq, update.seq, update.epoch))
+                self._add_snapshot(owed, update)
+        return owed
+
+    def _newest_of(self, symbol: str, read: Read) -> Update | None:
+        known, found = self._recent.newest(symbol), read.newest.get(symbol)
+        if known is None or found is None:
+            return known or found
+        return max(known, found, key=lambda update: update.order)
+
+    def _add_snapshot(self, owed: Owed, update: Update) -> None:
+        owed.items.append(Snapshot(update))
+        self._note_known(owed, update)
+
+    def _note_known(self, owed: Owed, update: Update) -> None:
+        """A store may be ahead of our live flow, which then must not repeat what the subscriber has."""
+        heard = max(self._recent.complete_after, self._recent.last_of(update.symbol) or 0)
+        if update.place > (self._recent.epoch, heard):
+            owed.known[update.symbol] = update.place
+
+    async def _read_missed(self, symbols: Sequence[str], since: Since) -> list[Update] | None:
+        """What the record has after `since`; None where it cannot tell, or too many ask."""
+        is_far = since.epoch == self._recent.epoch and self._recent.last_seq - since.seq > _MOST_SPAN
+        if is_far or self._waiting >= _MOST_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(blocking.TIMEOUT_S), self._reading:
+                return await blocking.run(_read_record, symbols, since)
+        except (DatabaseFailure, TimeoutError) as error:
+            logger.warning("what was missed could not be read: %s", type(error).__name__)
+            return None
+        finally:
+            self._waiting -= 1
+
+
+class _NewestReader:
+    """Reads newest values from the stores: one read at a time, for all who ask meanwhile."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, None] = {}
+        self._next: asyncio.Future[dict[str, Update]] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def read(self, symbols: Sequence[str]) -> dict[str, Update]:
+        """The newest of each symbol that has one. Raises `NoStoreReachable`, `TimeoutError`."""
+        loop = asyncio.get_running_loop()
+        self._wanted.update(dict.fromkeys(symbols))
+        if self._next is None:
+            self._next = loop.create_future()
+        answer = self._next
+        if self._task is None:
+            self._task = loop.create_task(self._read_all())
+        found = await asyncio.shield(answer)
+        return {symbol: found[symbol] for symbol in symbols if symbol in found}
+
+    async def _read_all(self) -> None:
+        try:
+            while self._next is not None:
+                answer, wanted = self._next, list(self._wanted)
+                self._next, self._wanted = None, {}
+                try:
+                    found = await blocking.run(_read_newest, wanted)
+                except (NoStoreReachable, TimeoutError) as error:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(found)
+        finally:
+            self._task = None
+
+
+def _read_newest(symbols: list[str]) -> dict[str, Update]:
+    """In a thread of the pool, in slices that the stores take at once."""
+    found: dict[str, Update] = {}
+    for start in range(0, len(symbols), MAX_RESUMED):
+        documents = reads.newest_predictions(symbols[start : start + MAX_RESUMED])
+        found.update((symbol, batches.update_of(document)) for symbol, document in documents.items())
+    return found
+
+
+def _read_record(symbols: Sequence[str], since: Since) -> list[Update] | None:
+    """In a thread of the pool."""
+    if not record.reaches_back(since.epoch, since.seq):
+        return None
+    found = record.after(since.epoch, since.seq, symbols=symbols, limit=MAX_RESUMED + 1)
+    return [batches.update_of(document) for document in found]

@@ -1,0 +1,150 @@
+"""The updates that this process has heard of last, per symbol in order. Pure.
+
+It answers three questions without I/O: is an update news, what came after a given one, and what is the newest
+of a symbol. Bounded: the oldest goes first, and `complete_after` says from where on nothing is missing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+
+from realtime.batches import Place, Update
+from realtime.protocol.requests import Since
+
+MOST_SYMBOLS = 100_000
+
+
+class Arrival(Enum):
+    """What an update is to those who follow its symbol."""
+
+    NEXT = "it comes after all that was heard"
+    LATE = "newer ones were heard before it, as several bridges may cause"
+    KNOWN = "it was heard before, or is of an earlier life of the stream"
+
+
+class Recent:
+    """At most `capacity` updates of one life of the stream, and the newest of every symbol heard of."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._of: dict[str, deque[Update]] = {}
+        self._arrived: deque[str] = deque()
+        self._newest: dict[str, Update] = {}
+        self._last: dict[str, int] = {}
+        self.epoch = ""
+        # Every update of `epoch` with a greater seq, up to `last_seq`, is here.
+        self.complete_after = 0
+        self.last_seq = 0
+
+    def __len__(self) -> int:
+        return len(self._arrived)
+
+    def add(self, update: Update) -> Arrival:
+        """Remember `update`, and say what it is."""
+        if update.epoch != self.epoch:
+            if _life(update.epoch) < _life(self.epoch):
+                return Arrival.KNOWN
+            self.begin(update.epoch, complete_after=update.seq - 1)
+        arrival = self._place(update)
+        if arrival is not Arrival.KNOWN:
+            self._remember(update)
+        return arrival
+
+    def begin(self, epoch: str, *, complete_after: int) -> None:
+        """A life of the stream begins: what is known from here on is complete after `complete_after`."""
+        self.epoch = epoch
+        self.complete_after = complete_after
+        self.last_seq = complete_after
+        self._of.clear()
+        self._arrived.clear()
+        self._last.clear()
+
+    def break_off(self) -> None:
+        """Something is missing that could not be read: only what comes from now on is complete."""
+        self.complete_after = max(self.complete_after, self.last_seq)
+
+    @property
+    def place(self) -> Place:
+        """That of the newest update that was heard of."""
+        return self.epoch, self.last_seq
+
+    def last_of(self, symbol: str) -> int | None:
+        """The seq of the newest update of `symbol`; None where none was heard of in this life."""
+        return self._last.get(symbol)
+
+    def covers(self, since: Since) -> bool:
+        """True if everything after `since` is here."""
+        return bool(self.epoch) and since.epoch == self.epoch and since.seq >= self.complete_after
+
+    def after(self, seq: int, symbols: Iterable[str]) -> list[Update]:
+        """What is here of `symbols` after `seq`, in order."""
+        found: list[Update] = []
+        for symbol in symbols:
+            for update in reversed(self._of.get(symbol, ())):
+                if update.seq <= seq:
+                    break
+                found.append(update)
+        found.sort(key=lambda update: update.seq)
+        return found
+
+    def newest(self, symbol: str) -> Update | None:
+        """The newest value of `symbol` that was heard of."""
+        return self._newest.get(symbol)
+
+    def neighbours(self, update: Update) -> tuple[int, int]:
+        """The seqs before and after `update` of its symbol; 0 and its own where there is none."""
+        before, after = 0, update.seq
+        for other in self._of.get(update.symbol, ()):
+            if other.seq < update.seq:
+                before = other.seq
+            elif other.seq > update.seq:
+                after = other.seq
+                break
+        return before, after
+
+    def _place(self, update: Update) -> Arrival:
+        """Put `update` into its place among those of its symbol."""
+        if update.seq > self._last.get(update.symbol, 0):
+            self._last[update.symbol] = update.seq
+            self._of.setdefault(update.symbol, deque()).append(update)
+            return Arrival.NEXT
+        if update.seq <= self.complete_after:
+            return Arrival.KNOWN
+        held = self._of.setdefault(update.symbol, deque())
+        index = len(held)
+        while index and held[index - 1].seq > update.seq:
+            index -= 1
+        if index and held[index - 1].seq == update.seq:
+            return Arrival.KNOWN
+        held.insert(index, update)
+        return Arrival.LATE
+
+    def _remember(self, update: Update) -> None:
+        self.last_seq = max(self.last_seq, update.seq)
+        known = self._newest.get(update.symbol)
+        if known is None or known.order <= update.order:
+            self._newest[update.symbol] = update
+            if len(self._newest) > MOST_SYMBOLS:
+                oldest = next(iter(self._newest))
+                del self._newest[oldest]
+                self._last.pop(oldest, None)
+        self._arrived.append(update.symbol)
+        if len(self._arrived) > self._capacity:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        symbol = self._arrived.popleft()
+        held = self._of[symbol]
+        self.complete_after = max(self.complete_after, held.popleft().seq)
+        if not held:
+            del self._of[symbol]
+
+
+def _life(epoch: str) -> int:
+    """Lives of a stream in their order: an epoch is the time of creation in hexadecimal milliseconds."""
+    try:
+        return int(epoch or "0", 16)
+    except ValueError:
+        return 0
