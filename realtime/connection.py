@@ -160,7 +160,9 @@ class Connection:
     def gap(self, gap: Gap, now: float) -> None:
         """Tell of a gap, in its place among the updates."""
         terms = self.symbols[gap.symbol]
-        if self.closed or terms.mode == "latest":
+        floor = self._floors.get(gap.symbol)
+        is_known = floor is not None and floor >= (gap.epoch, gap.to)
+        if self.closed or is_known or terms.mode == "latest":
             return
         if terms.mode == "batch":
             lane = self._box.lane(terms.mode, terms.interval_s)

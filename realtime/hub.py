@@ -25,7 +25,7 @@ from observability.retries import until_it_works
 from observability.tasks import end
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
-from realtime import batches, healing, housekeeping, news
+from realtime import batches, healing, housekeeping, news, presence
 from realtime.alarms import Alarms
 from realtime.audience import Audience
 from realtime.batches import Batch, Update
@@ -174,6 +174,15 @@ class Hub:
             self._tell([update])
         self._reread([symbol for symbol in self._audiences if symbol not in told])
 
+    def _tell_early_subscribers(self) -> None:
+        """Who subscribed before there was a live flow may have missed anything up to the last update."""
+        now = self.alarms.now()
+        for symbol, audience in self._audiences.items():
+            last = self.recent.last_update(symbol)
+            if last is not None:
+                audience.tell_gap(Gap(symbol, 0, last.seq, last.epoch), now)
+                audience.tell(last, now)
+
     def _reread(self, symbols: list[str]) -> None:
         loop = asyncio.get_running_loop()
         if self._rereading is None or self._rereading.done():
@@ -227,6 +236,7 @@ class Hub:
         layer = get_channel_layer()
         channel = await self._join(layer)
         await healing.fill(self.recent, most=self.memory)
+        self._tell_early_subscribers()
         self.filled.set()
         while True:
             try:
@@ -238,6 +248,8 @@ class Hub:
     async def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == news.TYPE:
             self.watching.deliver(news.decode(message))
+        elif message["type"] in presence.TYPES:
+            presence.hear(self, message)
         else:
             await self.take(batches.decode(message))
 

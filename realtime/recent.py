@@ -93,6 +93,11 @@ class Recent:
         """The newest value of `symbol` that was heard of."""
         return self._newest.get(symbol)
 
+    def last_update(self, symbol: str) -> Update | None:
+        """The last update of `symbol` that is here."""
+        held = self._of.get(symbol)
+        return held[-1] if held else None
+
     def neighbours(self, update: Update) -> tuple[int, int]:
         """The seqs before and after `update` of its symbol; 0 and its own where there is none."""
         before, after = 0, update.seq

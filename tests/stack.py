@@ -247,12 +247,12 @@ class Stack:
         return self.base_url.replace("http://", "ws://") + "/ws/predictions"
 
     @contextlib.contextmanager
-    def socket(self, *symbols: str) -> Iterator[ClientConnection]:
-        """A WebSocket that was welcomed and has subscribed to `symbols` without snapshots."""
+    def socket(self, *symbols: str, **terms: Any) -> Iterator[ClientConnection]:
+        """A WebSocket that was welcomed and has subscribed to `symbols` on `terms`, without snapshots."""
         with connect(self.socket_url, additional_headers={"X-API-Key": self.key}, close_timeout=1) as opened:
             assert receive(opened)["type"] == "welcome"
             if symbols:
-                send(opened, action="subscribe", symbols=list(symbols), snapshot=False)
+                send(opened, action="subscribe", symbols=list(symbols), snapshot=False, **terms)
                 assert receive(opened)["symbols"] == list(symbols)
             yield opened
 
@@ -300,6 +300,13 @@ def receive(opened: ClientConnection, *, timeout_s: float = 10.0) -> dict[str, A
     """The next frame."""
     frame: dict[str, Any] = json.loads(opened.recv(timeout=timeout_s))
     return frame
+
+
+def updates_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    """The updates in a frame."""
+    updates: list[dict[str, Any]] = frame["updates"] if frame["type"] == "batch" else [frame]
+    assert {update["type"] for update in updates} == {"prediction_update"}
+    return updates
 
 
 def send(opened: ClientConnection, **request: Any) -> None:

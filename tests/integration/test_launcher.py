@@ -1,0 +1,199 @@
+"""`manage.py serve`: several real workers on one port, through death, renewal and the end; and the roles."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from gateway_project import embedded
+from tests.stack import Stack, eventually, receive
+
+ESTABLISHED, LISTENING = "01", "0A"
+
+
+class Gateway:
+    """A launcher on a port of its own, and what the kernel knows of its processes."""
+
+    def __init__(self, stack: Stack, *options: str) -> None:
+        self.port = embedded.free_port()
+        self.url = f"http://{embedded.LOOPBACK}:{self.port}"
+        self.process = stack.start("serve", "--port", str(self.port), *options)
+
+    def workers(self) -> set[int]:
+        """Its child processes."""
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    def count_sockets(self, pid: int, state: str) -> int:
+        """How many of the sockets on the port, of those in `state`, process `pid` has open."""
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        columns = [line.split() for line in lines]
+        inodes = {c[9] for c in columns if c[3] == state and int(c[1].split(":")[1], 16) == self.port}
+        return len(inodes & _inodes(pid))
+
+    def ready(self, count: int, *, without: set[int] | None = None) -> set[int]:
+        """Wait until `count` processes serve, none of them of `without`, and nobody else is left."""
+
+        def found() -> set[int] | None:
+            now = self.workers()
+            good = len(now) == count and not now & (without or set())
+            return now if good and all(self.count_sockets(pid, LISTENING) for pid in now) else None
+
+        return eventually(found, timeout_s=30)
+
+
+def _inodes(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Stack) -> Iterator[Gateway]:
+    """Two workers that the tests of this file share; each test leaves two that are ready."""
+    made = Gateway(stack, "--workers", "2")
+    made.ready(2)
+    yield made
+    made.process.terminate()
+    assert made.process.wait(timeout=30) == 0
+
+
+def test_the_kernel_spreads_connections_over_the_workers_and_none_to_the_launcher(gateway: Gateway) -> None:
+    workers = gateway.ready(2)
+    with contextlib.ExitStack() as held:
+        for _ in range(400):
+            held.enter_context(socket.create_connection((embedded.LOOPBACK, gateway.port)))
+
+        def counted() -> dict[int, int] | None:
+            found = {pid: gateway.count_sockets(pid, ESTABLISHED) for pid in workers}
+            return found if sum(found.values()) == 400 else None
+
+        # Two hundred each, with a standard deviation of ten.
+        assert min(eventually(counted).values()) > 140
+        assert gateway.count_sockets(gateway.process.pid, ESTABLISHED) == 0
+
+
+def test_a_second_gateway_on_the_port_is_refused(gateway: Gateway, stack: Stack) -> None:
+    second = stack.start("serve", "--port", str(gateway.port), "--workers", "1")
+    assert second.wait(timeout=30) == 1
+    gateway.ready(2)
+
+
+def test_a_worker_that_was_killed_is_replaced(gateway: Gateway) -> None:
+    killed = min(gateway.ready(2))
+    os.kill(killed, signal.SIGKILL)
+    gateway.ready(2, without={killed})
+    assert httpx.get(gateway.url + "/version").status_code == 200
+
+
+def test_a_renewal_fails_no_request(gateway: Gateway) -> None:
+    before = gateway.ready(2)
+    with calling(keep_calling, gateway.url) as kept, calling(call_anew, gateway.url) as anew:
+        eventually(lambda: kept and anew)
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.ready(2, without=before)
+        count = len(kept), len(anew)
+        eventually(lambda: len(kept) > count[0] and len(anew) > count[1])
+    assert set(kept) == set(anew) == {"200"}
+
+
+@contextlib.contextmanager
+def calling(call: Callable[[str, threading.Event, list[str]], None], url: str) -> Iterator[list[str]]:
+    """Calls in a thread: what came of each, a status or an exception."""
+    outcomes: list[str] = []
+    enough = threading.Event()
+    thread = threading.Thread(target=call, args=(url, enough, outcomes))
+    thread.start()
+    try:
+        yield outcomes
+    finally:
+        enough.set()
+        thread.join()
+
+
+def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None:
+    """One call after the other, on a connection that is kept as long as the server keeps it."""
+    with httpx.Client(base_url=url, timeout=20) as client:
+        while not enough.is_set():
+            try:
+                outcomes.append(str(client.get("/version").status_code))
+            except httpx.HTTPError as error:
+                outcomes.append(repr(error))
+
+
+def call_anew(url: str, enough: threading.Event, outcomes: list[str]) -> None:
+    """One call after the other, on a connection each."""
+    while not enough.is_set():
+        with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)) as one:
+            try:
+                one.request("GET", "/health/live")
+                outcomes.append(str(one.getresponse().status))
+            except (OSError, http.client.HTTPException) as error:
+                outcomes.append(repr(error))
+
+
+def test_a_launcher_for_sockets_ends_with_all_its_workers(stack: Stack) -> None:
+    gateway = Gateway(stack, "--workers", "2", "--role", "ws")
+    workers = gateway.ready(2)
+    refused = httpx.get(f"{gateway.url}/api/predictions?symbols=AAPL", headers={"X-Request-ID": "asked-123"})
+    assert refused.status_code == 404
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["x-request-id"] == refused.json()["request_id"] == "asked-123"
+    assert "serves WebSockets only" in refused.json()["detail"]
+    for path in ("/health/live", "/health/ready", "/version"):
+        assert httpx.get(gateway.url + path).status_code == 200
+    address = gateway.url.replace("http", "ws") + "/ws/predictions"
+    with connect(address, additional_headers={"X-API-Key": stack.key}, close_timeout=1) as opened:
+        assert receive(opened)["type"] == "welcome"
+
+    gateway.process.send_signal(signal.SIGINT)
+    assert gateway.process.wait(timeout=30) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert not embedded.is_listening(gateway.port)
+
+
+def test_a_launcher_for_http_that_is_killed_leaves_no_worker(stack: Stack) -> None:
+    gateway = Gateway(stack, "--workers", "1", "--role", "web")
+    (worker,) = gateway.ready(1)
+    assert httpx.get(gateway.url + "/version").status_code == 200
+    with pytest.raises(InvalidStatus) as refused:
+        connect(gateway.url.replace("http", "ws") + "/ws/predictions")
+    assert refused.value.response.status_code == 404
+    assert b"serves no WebSockets" in refused.value.response.body
+
+    gateway.process.kill()
+    gateway.process.wait(timeout=10)
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
+    assert not embedded.is_listening(gateway.port)
+
+
+def test_a_single_process_finishes_what_is_under_way_and_ends_well(stack: Stack) -> None:
+    gateway = Gateway(stack)
+    assert embedded.wait_until_listening(gateway.port, timeout_s=20)
+    with socket.create_connection((embedded.LOOPBACK, gateway.port), timeout=20) as slow:
+        slow.sendall(
+            b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")
+        gateway.process.terminate()
+        eventually(lambda: not embedded.is_listening(gateway.port))
+        slow.sendall(b"{}")
+        answer = b"".join(iter(lambda: slow.recv(1000), b""))
+    assert answer.startswith(b"HTTP/1.1 422")
+    assert b"connection: close" in answer.lower()
+    assert gateway.process.wait(timeout=20) == 0
