@@ -29,7 +29,6 @@ from realtime.wire import Listener, Wire
 
 logger = logging.getLogger(__name__)
 
-_MOST_IN_A_BATCH = 200
 _WARN_EVERY_S = 1.0
 
 
@@ -322,7 +321,7 @@ class Connection:
 
     def _take_interval(self, lane: Lane, now: float) -> bytes | None:
         """One frame with what has waited for the interval's end."""
-        taken = lane.take(_MOST_IN_A_BATCH, self)
+        taken = lane.take(limits.MAX_OUTBOX, self)
         lane.due = now if len(lane) else now + lane.interval_s
         if not taken:
             return None
