@@ -19,6 +19,7 @@ from django.conf import settings
 
 from accounts.limits import LimitRule, applicable
 from accounts.models import ApiKey, Limit, Tier
+from accounts.models.tiers import DEFAULT_FRAMES_PER_S
 
 FRESH_S = 0.8
 """Memory is the truth for so long after the last look at the changes."""
@@ -57,12 +58,14 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class TierRecord:
-    """A tier: its policy and its limits."""
+    """A tier: its policy, its limits, and what its WebSockets may; `most_connections` None: no limit."""
 
     id: int
     name: str
     when_redis_is_down: str
     rules: tuple[LimitRule, ...]
+    most_connections: int | None
+    frames_per_s: int
 
 
 class Directory:
@@ -126,6 +129,15 @@ class Directory:
         except KeyError:
             raise UnknownTier(name) from None
 
+    def find_tier(self, name: str) -> TierRecord:
+        """The tier in memory; one that is not there is looked for by loading all of them, by two queries.
+
+        Raises `UnknownTier`, and Django's database errors.
+        """
+        if name not in self._tiers:
+            self.load_tiers()
+        return self.tier(name)
+
     def rules(self, tier: str, route: str) -> tuple[LimitRule, ...]:
         """The limits that hold for callers of `tier` on `route`: the same tuple for the same question.
 
@@ -159,6 +171,8 @@ class Directory:
                 rules=tuple(
                     _rule_of(limit) for limit in everyone if limit in for_all or limit.tier_id == tier.pk
                 ),
+                most_connections=tier.most_connections,
+                frames_per_s=tier.frames_per_s or DEFAULT_FRAMES_PER_S,
             )
             for tier in found
         }

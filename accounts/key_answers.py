@@ -83,6 +83,13 @@ class LimitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reset_s: int | None
 
 
+class SocketsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What WebSockets may; `most_connections` (of the account, open at once) null: no limit."""
+
+    most_connections: int | None
+    frames_per_s: int
+
+
 class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of a day (UTC) on a route."""
 
@@ -104,6 +111,7 @@ class ProfileAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     scopes: list[str]
     limits: list[LimitAnswer]
+    sockets: SocketsAnswer
     days: int
     usage: list[UsageAnswer]
 

@@ -8,7 +8,15 @@ from datetime import datetime
 
 from accounts import directory, keys, usage
 from accounts.credentials import Caller
-from accounts.key_answers import AccountAnswer, CallerAnswer, LimitAnswer, ProfileAnswer, UsageAnswer
+from accounts.directory import TierRecord
+from accounts.key_answers import (
+    AccountAnswer,
+    CallerAnswer,
+    LimitAnswer,
+    ProfileAnswer,
+    SocketsAnswer,
+    UsageAnswer,
+)
 from accounts.limits import Decision, LimitRule, applicable
 from accounts.models import Account
 from accounts.models.records import NO_ACCOUNT
@@ -17,12 +25,14 @@ from accounts.models.records import NO_ACCOUNT
 def profile_of(caller: Caller, decision: Decision | None, *, now: datetime, days: int) -> ProfileAnswer:
     """The profile of `caller`; `decision` is how the rim found their limits, None where it did not look."""
     account = Account.objects.get(pk=caller.account_id or NO_ACCOUNT)
+    tier = _tier_of(caller)
     return ProfileAnswer(
         account=AccountAnswer(account.name, account.created_at),
         caller=_describe_caller(caller),
         tier=caller.tier,
         scopes=sorted(caller.scopes),
-        limits=describe_limits(_rules_of(caller.tier), decision),
+        limits=describe_limits(tier.rules, decision),
+        sockets=SocketsAnswer(most_connections=tier.most_connections, frames_per_s=tier.frames_per_s),
         days=days,
         usage=[UsageAnswer(**row) for row in usage.of_account(account.pk, now=now, days=days)],
     )
@@ -60,8 +70,8 @@ def _describe_caller(caller: Caller) -> CallerAnswer:
     )
 
 
-def _rules_of(tier: str) -> tuple[LimitRule, ...]:
+def _tier_of(caller: Caller) -> TierRecord:
     known = directory.current()
     if not known.knows_tiers:
         known.load_tiers()
-    return known.tier(tier).rules
+    return known.find_tier(caller.tier)

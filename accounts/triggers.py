@@ -8,7 +8,7 @@ Installed after every `migrate`, since SQLite drops a table's triggers when a mi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connections
@@ -41,7 +41,13 @@ _WATCHES = [
     _Watch("accounts_account", "account", "id", ("is_active", "tier_id")),
     _Watch("accounts_user", "user", "id", ("password", "is_active", "is_superuser", "role", "account_id")),
     _Watch("accounts_tokenfamily", "family", "id", ("revoked_at", "expires_at", "password_fingerprint")),
-    _Watch("accounts_tier", "tier", "id", ("name", "when_redis_is_down"), inserts=True),
+    _Watch(
+        "accounts_tier",
+        "tier",
+        "id",
+        ("name", "when_redis_is_down", "most_connections", "frames_per_s"),
+        inserts=True,
+    ),
     _Watch(
         "accounts_limit",
         "tier",
@@ -70,11 +76,11 @@ _APPEND_ONLY = "accounts_auditevent"
 
 
 def install(using: str = "default", **_: Any) -> None:
-    """Create or replace every trigger in the database `using`; tables that are not there yet are left out."""
+    """Create or replace every trigger in the database `using`; of tables and columns that are there yet."""
     connection = connections[using]
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
-        wanted = [watch for watch in _WATCHES if watch.table in tables]
+        wanted = [_as_it_is(watch, connection, cursor) for watch in _WATCHES if watch.table in tables]
         if "access_changes" not in tables:
             return
         if connection.vendor == "postgresql":
@@ -85,6 +91,12 @@ def install(using: str = "default", **_: Any) -> None:
             statements = [*_sqlite_watches(wanted), *_sqlite_append_only()]
         for statement in statements:
             cursor.execute(statement)
+
+
+def _as_it_is(watch: _Watch, connection: Any, cursor: Any) -> _Watch:
+    """After a migration backwards newer columns are missing."""
+    there = {column.name for column in connection.introspection.get_table_description(cursor, watch.table)}
+    return replace(watch, columns=tuple(column for column in watch.columns if column in there))
 
 
 def _postgres_watch(watch: _Watch) -> Iterable[str]:

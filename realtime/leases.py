@@ -97,7 +97,7 @@ class _Account:
 
 
 class Leases:
-    """The leases of one event loop. Without `start` they are not renewed."""
+    """The leases of one event loop, renewed from the first take until `stop`."""
 
     def __init__(self, url: str, *, ttl_s: float = TTL_S, renew_s: float = RENEW_S) -> None:
         self._field = uuid.uuid4().hex
@@ -110,11 +110,6 @@ class Leases:
         self._unwritten: set[int] = set()
         self._writing: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Renew in the background from now on; a second call does nothing."""
-        if self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew())
 
     async def stop(self) -> None:
         """Give everything back. Takes that wait for an answer are refused."""
@@ -140,6 +135,8 @@ class Leases:
 
         One round trip, shared with the other takes of the tick; none where this process knows the answer.
         """
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew())
         account = self._accounts.setdefault(account_id, _Account())
         if most is None:
             account.held += 1
@@ -268,8 +265,8 @@ _leases: PerLoop[Leases] = PerLoop()
 
 
 def current() -> Leases:
-    """The leases of the running event loop, renewed from their first use on."""
-    return _leases.current(_start)
+    """The leases of the running event loop, made at their first use."""
+    return _leases.current(lambda: Leases(settings.GATEWAY.redis_url))
 
 
 async def stop_current() -> None:
@@ -281,9 +278,3 @@ async def stop_current() -> None:
 def held(account_id: int) -> int:
     """How many sockets of the account this process has; may be asked from any thread."""
     return sum(leases.held(account_id) for leases in _leases.all())
-
-
-def _start() -> Leases:
-    leases = Leases(settings.GATEWAY.redis_url)
-    leases.start()
-    return leases

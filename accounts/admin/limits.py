@@ -22,6 +22,7 @@ SEEDED_TIERS = frozenset({"anonymous", "free", "pro", "enterprise"})
 
 _NAME_TAKEN = "There is another limit with this name for this route."
 _NAME_WAS_TAKEN = "Another limit here had this name until now: save that change first, then this one."
+TIER_FIELDS = ("name", "description", "when_redis_is_down", "most_connections", "frames_per_s")
 LIMIT_FIELDS = ("name", "route", "scope", "quota", "window_s", "burst")
 
 
@@ -114,10 +115,10 @@ class TierAdmin(Audited[Tier]):
 
     add_role = change_role = delete_role = "admin"
     audit_kind = "tier"
-    audit_fields = ("name", "description", "when_redis_is_down")
-    list_display = ("name", "description", "told_limits", "key_count", "account_count")
+    audit_fields = TIER_FIELDS
+    list_display = ("name", "description", "told_limits", "told_connections", "key_count", "account_count")
     search_fields = ("name", "description")
-    fields = ("name", "description", "when_redis_is_down")
+    fields = TIER_FIELDS
     inlines = (LimitsInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
@@ -188,6 +189,11 @@ class TierAdmin(Audited[Tier]):
     def told_limits(self, tier: Tier) -> str:
         """All of them, in a line."""
         return "; ".join(str(limit) for limit in tier.limits.all()) or "unlimited"
+
+    @display(description="WebSockets", ordering="most_connections")
+    def told_connections(self, tier: Tier) -> str:
+        """How many an account may have open at once."""
+        return "no limit" if tier.most_connections is None else str(tier.most_connections)
 
     @display(description="keys", ordering="keys_on_it")
     def key_count(self, tier: Any) -> int:

@@ -9,7 +9,11 @@ from django.db import models
 from django.db.models import Q
 
 LONGEST_WINDOW_S = 31 * 86_400
+DEFAULT_FRAMES_PER_S = 10
+"""Of tiers that do not say how many frames a second their WebSockets get."""
+
 _MOST = 1_000_000_000
+_MOST_FRAMES_PER_S = 1000
 
 
 class Tier(models.Model):
@@ -27,9 +31,28 @@ class Tier(models.Model):
         default="local",
         help_text="what happens to limited calls while the counters cannot be reached",
     )
+    most_connections = models.PositiveIntegerField(
+        "WebSockets",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(_MOST)],
+        help_text="WebSockets an account may have open at once, over all processes; empty: no limit",
+    )
+    frames_per_s = models.PositiveIntegerField(
+        "frames a second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(_MOST_FRAMES_PER_S)],
+        help_text=f"frames a second a WebSocket gets at most; empty: {DEFAULT_FRAMES_PER_S}",
+    )
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(frames_per_s__isnull=True) | Q(frames_per_s__gte=1), name="tier_sends_frames"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 
+import pytest
 from django.urls import get_resolver
 
 from accounts.access import ROUTES
 from accounts.actions import MOST_KEYS, OVERLAPS
 from accounts.limits import Decision, LimitRule, Standing, headers
-from accounts.models import default_scopes
+from accounts.models import Tier, default_scopes
+from accounts.models.tiers import DEFAULT_FRAMES_PER_S
 from accounts.roles import ROLE_SCOPES, SCOPES
 from accounts.tickets import LIFETIME_S
 from gateway_project.problem_types import PROBLEM_TYPES
@@ -72,6 +74,18 @@ def test_the_examples_of_headers_are_what_a_decision_is_told_as() -> None:
     made = dict(headers(Decision(True, standings, "redis"), 1_767_229_200 - 1210))
     assert {name: told[name] for name in made} == made
     assert told.keys() == made.keys() | {"Retry-After"}
+
+
+@pytest.mark.django_db
+def test_the_table_of_tiers_says_what_their_sockets_may() -> None:
+    told = {cells[0].strip("`"): cells[1:] for cells in rows("Tier")}
+    tiers = {tier.name: tier for tier in Tier.objects.all()}
+    assert told.keys() == tiers.keys()
+    for name, (connections, frames) in told.items():
+        most = tiers[name].most_connections
+        assert connections.startswith("no limit" if most is None else str(most)), name
+        assert frames == str(tiers[name].frames_per_s or DEFAULT_FRAMES_PER_S), name
+    assert f"empty means no limit, and {DEFAULT_FRAMES_PER_S} frames a second" in DOCUMENT
 
 
 def test_numbers_are_those_of_the_code() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import actions, directory
@@ -19,6 +19,7 @@ from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.directory import FRESH_S, Directory, UnknownTier
 from accounts.limits import applicable
 from accounts.models import Account, ApiKey, Limit, Tier
+from accounts.models.tiers import DEFAULT_FRAMES_PER_S
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +262,35 @@ def test_a_tier_that_is_not_in_memory_is_unknown(known: Directory) -> None:
     known.load_tiers()
     with pytest.raises(UnknownTier, match="gold"):
         known.rules("gold", "prediction")
+
+
+def test_a_tier_that_is_not_in_memory_is_found_by_two_queries_and_then_by_none(
+    known: Directory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(2):
+        assert known.find_tier("pro").name == "pro"
+    with django_assert_num_queries(0):
+        assert known.find_tier("free") is known.tier("free")
+    Tier.objects.create(name="gold")
+    assert known.find_tier("gold").rules == ()
+    with pytest.raises(UnknownTier, match="silver"):
+        known.find_tier("silver")
+
+
+def test_a_tier_says_what_its_sockets_may(known: Directory) -> None:
+    known.load_tiers()
+    seeded = {name: known.tier(name).most_connections for name in ("anonymous", "free", "pro", "enterprise")}
+    assert seeded == {"anonymous": 0, "free": 5, "pro": 50, "enterprise": None}
+    assert known.tier("pro").frames_per_s == DEFAULT_FRAMES_PER_S
+    Tier.objects.filter(name="pro").update(most_connections=7, frames_per_s=3)
+    assert known.tier("pro").most_connections == 50
+    known.forget("tier", str(known.tier("pro").id))
+    assert (known.tier("pro").most_connections, known.tier("pro").frames_per_s) == (7, 3)
+
+
+def test_no_hand_can_give_a_tier_no_frames() -> None:
+    with pytest.raises(IntegrityError, match="tier_sends_frames"), transaction.atomic():
+        Tier.objects.update(frames_per_s=0)
 
 
 def test_tiers_are_due_at_first_and_every_minute(known: Directory, clock: SimpleNamespace) -> None:

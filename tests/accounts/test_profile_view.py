@@ -107,6 +107,12 @@ def test_200_limits_of_one_route_and_of_everybody_are_told_unless_another_one_co
     ]
 
 
+def test_200_the_profile_says_what_sockets_may() -> None:
+    assert profile(key())["sockets"] == {"most_connections": 50, "frames_per_s": 10}
+    account("big", tier="enterprise")
+    assert profile(key(of="big"))["sockets"] == {"most_connections": None, "frames_per_s": 10}
+
+
 def test_what_was_not_asked_about_is_not_known() -> None:
     rules = [LimitRule("a", "account", 5, 60, None, route, "pro") for route in ("", "predictions")]
     decision = Decision(True, (Standing(rules[0], "k", 3, 0.0, 0),), "local")

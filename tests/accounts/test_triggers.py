@@ -97,6 +97,11 @@ def change_user(field: str, value: object) -> Callable[[Any], object]:
     return lambda rows: User.objects.update(**{field: value})
 
 
+def change_tier(field: str) -> Callable[[Any], object]:
+    """Give the tier another value."""
+    return lambda rows: Tier.objects.filter(pk=rows.tier.pk).update(**{field: 7})
+
+
 def change_limit(field: str, value: object) -> Callable[[Any], object]:
     """Give the limit another value."""
     return lambda rows: Limit.objects.filter(pk=rows.limit.pk).update(**{field: value})
@@ -141,6 +146,10 @@ CHANGES: dict[str, tuple[Callable[[Any], object], Callable[[Any], tuple[str, obj
         lambda rows: Tier.objects.filter(pk=rows.tier.pk).update(when_redis_is_down="open"),
         lambda rows: ("tier", rows.tier.pk),
     ),
+    **{
+        f"{field} of a tier": (change_tier(field), lambda rows: ("tier", rows.tier.pk))
+        for field in ("most_connections", "frames_per_s")
+    },
     **{
         f"{field} of a limit": (change_limit(field, value), lambda rows: ("tier", rows.tier.pk))
         for field, value in {

@@ -23,7 +23,8 @@ def limit_row(place: int, **values: Any) -> dict[str, Any]:
 
 def tier_form(*rows: dict[str, Any], initial: int = 0, **values: Any) -> dict[str, Any]:
     """The fields of a tier's page."""
-    form = {"name": "gold", "description": "For friends", "when_redis_is_down": "local", **values}
+    form: dict[str, Any] = {"name": "gold", "description": "For friends", "when_redis_is_down": "local"}
+    form |= {"most_connections": "", "frames_per_s": "", **values}
     form |= {"limits-TOTAL_FORMS": len(rows), "limits-INITIAL_FORMS": initial}
     for row in rows:
         form |= row
@@ -52,6 +53,8 @@ def test_302_for_a_new_tier_with_limits_each_audited(admin_client: Client) -> No
         "name": "gold",
         "description": "For friends",
         "when_redis_is_down": "local",
+        "most_connections": None,
+        "frames_per_s": None,
     }
     hourly, burst = events("limit.create")
     assert (hourly.subject, burst.subject) == ("hourly of gold", "burst of gold")
@@ -191,10 +194,50 @@ def test_a_seeded_tier_keeps_its_name_whatever_is_sent(admin_client: Client) -> 
         )
         for place, limit in enumerate(free.limits.all())
     ]
-    sent = tier_form(*rows, initial=len(rows), name="costly", description="Still free")
+    sent = tier_form(*rows, initial=len(rows), name="costly", description="Still free", most_connections=5)
     assert admin_client.post(page_of(free), sent).status_code == 302
     free.refresh_from_db()
     assert (free.name, free.description) == ("free", "Still free")
     assert events("tier.change")[-1].detail == {
         "description": {"from": "For trying it out", "to": "Still free"}
     }
+
+
+def test_302_when_a_tier_gets_other_sockets_audited_with_from_and_to(admin_client: Client) -> None:
+    tier = Tier.objects.create(name="gold", description="For friends", most_connections=5)
+    sent = tier_form(most_connections=0, frames_per_s=1)
+    assert admin_client.post(page_of(tier), sent).status_code == 302
+    assert events("tier.change")[-1].detail == {
+        "most_connections": {"from": 5, "to": 0},
+        "frames_per_s": {"from": None, "to": 1},
+    }
+    assert admin_client.post(page_of(tier), tier_form()).status_code == 302
+    tier.refresh_from_db()
+    assert (tier.most_connections, tier.frames_per_s) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("most_connections", -1, "greater than or equal to 0"),
+        ("most_connections", 10**10, "less than or equal to"),
+        ("frames_per_s", 0, "greater than or equal to 1"),
+        ("frames_per_s", 1001, "less than or equal to 1000"),
+    ],
+)
+def test_200_with_the_form_when_the_sockets_of_a_tier_are_wrong(
+    field: str, value: int, told: str, admin_client: Client
+) -> None:
+    response = admin_client.post(TIERS + "add/", tier_form(**{field: value}))
+    assert response.status_code == 200
+    assert told in response.content.decode()
+    assert not Tier.objects.filter(name="gold").exists()
+
+
+def test_the_list_of_tiers_says_how_many_sockets_an_account_may_have(admin_client: Client) -> None:
+    Tier.objects.exclude(name="pro").delete()
+    cell = '<td class="field-told_connections'
+    for most, told in [(50, "50"), (None, "no limit")]:
+        Tier.objects.update(most_connections=most)
+        shown = admin_client.get(TIERS).content.decode().partition(cell)[2].partition("</td>")[0]
+        assert shown.endswith(told), shown
