@@ -11,21 +11,27 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
 
 import django
+from django.conf import settings
 
 django.setup()
 
 from explanations import store
-from gateway_project import background, rim
+from gateway_project import background, process_roles, rim
 from predictions import newest
-from realtime import hub, revocation
+from realtime import hub, leases, revocation
 from realtime.routing import websocket_application
+
+_ROLE: str = settings.GATEWAY.gateway_role
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The one entry point of every server process."""
     if scope["type"] == "http":
         background.start()
-        await rim.serve(scope, receive, send)
+        answer = rim.serve if process_roles.answers_http(_ROLE, scope["path"]) else process_roles.refuse_http
+        await answer(scope, receive, send)
+    elif scope["type"] == "websocket" and not process_roles.answers_sockets(_ROLE):
+        await process_roles.refuse_socket(scope, receive, send)
     elif scope["type"] == "websocket":
         background.start()
         await websocket_application({**scope, "client": (rim.find_address(scope), 0)}, receive, send)
@@ -39,11 +45,14 @@ async def _live(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            hub.current()
+            if process_roles.answers_sockets(_ROLE):
+                # Those who come back at once are served from memory.
+                await hub.current().until_filled()
             background.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await hub.stop_current()
+            await leases.stop_current()
             await revocation.stop_current()
             await background.stop()
             newest.store().close()

@@ -23,6 +23,10 @@ class PerLoop(Generic[T]):
             one = self._made[loop] = make()
         return one
 
+    def existing(self) -> T | None:
+        """That of the running event loop, if it was made."""
+        return self._made.get(asyncio.get_running_loop())
+
     def take_away(self) -> T | None:
         """That of the running event loop, which has none any more."""
         return self._made.pop(asyncio.get_running_loop(), None)

@@ -295,7 +295,8 @@ async def stop_current() -> None:
 
 async def drain_current(within_s: float) -> None:
     """Close the sockets of the running event loop with 1012, spread over at most `within_s` seconds."""
-    await housekeeping.drain(current(), within_s=within_s)
+    if (hub := _hubs.existing()) is not None:
+        await housekeeping.drain(hub, within_s=within_s)
 
 
 def _start() -> Hub:

@@ -20,6 +20,8 @@ from gateway_project import embedded
 from tests.stack import Stack, eventually, receive
 
 ESTABLISHED, LISTENING = "01", "0A"
+# Between two calls of a stream, so that it leaves the processors to those who start.
+_PAUSE_S = 0.005
 
 
 class Gateway:
@@ -87,12 +89,6 @@ def test_the_kernel_spreads_connections_over_the_workers_and_none_to_the_launche
         assert gateway.count_sockets(gateway.process.pid, ESTABLISHED) == 0
 
 
-def test_a_second_gateway_on_the_port_is_refused(gateway: Gateway, stack: Stack) -> None:
-    second = stack.start("serve", "--port", str(gateway.port), "--workers", "1")
-    assert second.wait(timeout=30) == 1
-    gateway.ready(2)
-
-
 def test_a_worker_that_was_killed_is_replaced(gateway: Gateway) -> None:
     killed = min(gateway.ready(2))
     os.kill(killed, signal.SIGKILL)
@@ -128,7 +124,7 @@ def calling(call: Callable[[str, threading.Event, list[str]], None], url: str) -
 def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None:
     """One call after the other, on a connection that is kept as long as the server keeps it."""
     with httpx.Client(base_url=url, timeout=20) as client:
-        while not enough.is_set():
+        while not enough.wait(_PAUSE_S):
             try:
                 outcomes.append(str(client.get("/version").status_code))
             except httpx.HTTPError as error:
@@ -137,7 +133,7 @@ def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None
 
 def call_anew(url: str, enough: threading.Event, outcomes: list[str]) -> None:
     """One call after the other, on a connection each."""
-    while not enough.is_set():
+    while not enough.wait(_PAUSE_S):
         with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)) as one:
             try:
                 one.request("GET", "/health/live")
@@ -146,9 +142,33 @@ def call_anew(url: str, enough: threading.Event, outcomes: list[str]) -> None:
                 outcomes.append(repr(error))
 
 
-def test_a_launcher_for_sockets_ends_with_all_its_workers(stack: Stack) -> None:
-    gateway = Gateway(stack, "--workers", "2", "--role", "ws")
-    workers = gateway.ready(2)
+def test_a_launcher_for_http_ends_well_and_what_is_under_way_is_answered(stack: Stack) -> None:
+    gateway = Gateway(stack, "--workers", "1", "--role", "web")
+    (worker,) = gateway.ready(1)
+    with pytest.raises(InvalidStatus) as refused:
+        connect(gateway.url.replace("http", "ws") + "/ws/predictions")
+    assert refused.value.response.status_code == 404
+    assert b"serves no WebSockets" in refused.value.response.body
+
+    with socket.create_connection((embedded.LOOPBACK, gateway.port), timeout=20) as slow:
+        slow.sendall(
+            b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")
+        gateway.process.send_signal(signal.SIGINT)
+        eventually(lambda: not embedded.is_listening(gateway.port))
+        slow.sendall(b"{}")
+        answer = b"".join(iter(lambda: slow.recv(1000), b""))
+    assert answer.startswith(b"HTTP/1.1 422")
+    assert b"connection: close" in answer.lower()
+    assert gateway.process.wait(timeout=30) == 0
+    assert not Path(f"/proc/{worker}").exists()
+
+
+def test_a_launcher_for_sockets_that_is_killed_leaves_no_worker(stack: Stack) -> None:
+    gateway = Gateway(stack, "--workers", "1", "--role", "ws")
+    (worker,) = gateway.ready(1)
     refused = httpx.get(f"{gateway.url}/api/predictions?symbols=AAPL", headers={"X-Request-ID": "asked-123"})
     assert refused.status_code == 404
     assert refused.headers["content-type"] == "application/problem+json"
@@ -160,40 +180,7 @@ def test_a_launcher_for_sockets_ends_with_all_its_workers(stack: Stack) -> None:
     with connect(address, additional_headers={"X-API-Key": stack.key}, close_timeout=1) as opened:
         assert receive(opened)["type"] == "welcome"
 
-    gateway.process.send_signal(signal.SIGINT)
-    assert gateway.process.wait(timeout=30) == 0
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    assert not embedded.is_listening(gateway.port)
-
-
-def test_a_launcher_for_http_that_is_killed_leaves_no_worker(stack: Stack) -> None:
-    gateway = Gateway(stack, "--workers", "1", "--role", "web")
-    (worker,) = gateway.ready(1)
-    assert httpx.get(gateway.url + "/version").status_code == 200
-    with pytest.raises(InvalidStatus) as refused:
-        connect(gateway.url.replace("http", "ws") + "/ws/predictions")
-    assert refused.value.response.status_code == 404
-    assert b"serves no WebSockets" in refused.value.response.body
-
     gateway.process.kill()
     gateway.process.wait(timeout=10)
     eventually(lambda: not Path(f"/proc/{worker}").exists())
     assert not embedded.is_listening(gateway.port)
-
-
-def test_a_single_process_finishes_what_is_under_way_and_ends_well(stack: Stack) -> None:
-    gateway = Gateway(stack)
-    assert embedded.wait_until_listening(gateway.port, timeout_s=20)
-    with socket.create_connection((embedded.LOOPBACK, gateway.port), timeout=20) as slow:
-        slow.sendall(
-            b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-        )
-        assert slow.recv(100).startswith(b"HTTP/1.1 100")
-        gateway.process.terminate()
-        eventually(lambda: not embedded.is_listening(gateway.port))
-        slow.sendall(b"{}")
-        answer = b"".join(iter(lambda: slow.recv(1000), b""))
-    assert answer.startswith(b"HTTP/1.1 422")
-    assert b"connection: close" in answer.lower()
-    assert gateway.process.wait(timeout=20) == 0

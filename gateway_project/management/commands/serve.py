@@ -1,12 +1,25 @@
-"""`manage.py serve`: the ASGI server of a deployed gateway."""
+"""`manage.py serve`: the ASGI server of a deployed gateway, as one process or as a launcher of several."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import logging
+import socket
+import sys
 from typing import Any
 
+import msgspec
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gateway_project import server
+from gateway_project import server, system_limits
+from gateway_project.launcher import Launcher
+from gateway_project.lifeline import Lifeline
+
+MOST_WORKERS = 64
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -17,12 +30,74 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument(
+            "--workers",
+            type=int,
+            metavar="N",
+            help=f"serve with N processes, 1 to {MOST_WORKERS}, that are restarted when they die, and one by "
+            "one on SIGHUP; without it, this process serves",
+        )
+        parser.add_argument(
+            "--role",
+            choices=["all", "web", "ws"],
+            default=settings.GATEWAY.gateway_role,
+            help="everything, HTTP only, or WebSockets and probes only (default: GATEWAY_ROLE, or all)",
+        )
+        # What the launcher hands to its workers: two file descriptors, and how often to say that they live.
+        parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
+        parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
+        parser.add_argument("--beat", type=float, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not 0 <= options["port"] <= 65535:
+        host, port, role, workers = (options[name] for name in ("host", "port", "role", "workers"))
+        if not 0 <= port <= 65535:
             raise CommandError("--port must be between 0 (any free port) and 65535")
+        if workers is not None and not 1 <= workers <= MOST_WORKERS:
+            raise CommandError(f"--workers must be between 1 and {MOST_WORKERS}")
+        settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, gateway_role=role)
+        if options["lifeline"] is not None:
+            lifeline = Lifeline(_inherited(options["lifeline"]), options["beat"])
+            server.serve(_inherited(options["listener"]), lifeline)
+            return
+        system_limits.raise_open_files()
         try:
-            sock = server.bind(options["host"], options["port"])
+            sock = server.bind(host, port) if workers is None else server.reserve(host, port)
         except server.PortBusy as busy:
             raise CommandError(str(busy)) from None
-        server.serve(sock)
+        _advise(workers or 1)
+        if workers is None:
+            server.serve(sock)
+        else:
+            _launch(sock, host, role, workers)
+
+
+def _launch(reserved: socket.socket, host: str, role: str, workers: int) -> None:
+    port = str(reserved.getsockname()[1])
+    manage = str(settings.BASE_DIR / "manage.py")
+    command = [sys.executable, manage, "serve", "--host", host, "--port", port, "--role", role]
+    logger.info(
+        "workers: %d, at http://%s:%s, role %s; SIGHUP renews them one by one, SIGTERM ends them",
+        workers,
+        f"[{host}]" if ":" in host else host,
+        port,
+        role,
+    )
+    if not asyncio.run(_run(command, reserved, workers)):
+        sys.exit(1)
+
+
+async def _run(command: list[str], reserved: socket.socket, workers: int) -> bool:
+    return await Launcher(command, reserved, workers).run()
+
+
+def _advise(workers: int) -> None:
+    if settings.GATEWAY.environment == "demo":
+        return  # `manage.py up`: one person on loopback needs none of it
+    for advice in system_limits.advise(system_limits.read(), backlog=server.BACKLOG, workers=workers):
+        logger.warning("%s", advice)
+
+
+def _inherited(number: int) -> socket.socket:
+    sock = socket.socket(fileno=number)
+    sock.set_inheritable(False)
+    return sock
