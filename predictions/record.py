@@ -6,7 +6,7 @@ Every function raises Django's `DatabaseError` family where the database fails.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,19 +103,21 @@ def history(
     return [document_of(row) for row in rows.order_by("-timestamp", "-seq")[:limit]]
 
 
-def after(
-    epoch: str, seq: int, *, symbols: Sequence[str] | None = None, limit: int
-) -> list[PredictionDocument]:
-    """The first `limit` predictions after the place (`epoch`, `seq`) in their order, without features.
+def after(epoch: str, seq: int, *, limit: int) -> list[PredictionDocument]:
+    """The first `limit` predictions after the place (`epoch`, `seq`) in their order, without features."""
+    query = f"{_LEAN_ROWS} WHERE (epoch, seq) > (%s, %s) ORDER BY epoch, seq LIMIT %s"
+    return _lean_documents(query, [epoch, seq, limit])
 
-    With `symbols`, those of this epoch and these symbols alone. Served by the index on the place.
+
+def missed(epoch: str, seen: Mapping[str, int], *, limit: int) -> list[PredictionDocument]:
+    """The first `limit` predictions of `epoch` in their order, of each symbol after the seq that was `seen`.
+
+    Without features. Walks the index on the place from the lowest of those seqs on.
     """
-    if symbols is None:
-        condition, values = "(epoch, seq) > (%s, %s)", [epoch, seq]
-    else:
-        condition = f"epoch = %s AND seq > %s AND symbol IN ({', '.join(['%s'] * len(symbols))})"
-        values = [epoch, seq, *symbols]
-    query = f"{_LEAN_ROWS} WHERE {condition} ORDER BY epoch, seq LIMIT %s"
+    one = "(symbol = %s AND seq > %s)"
+    condition = f"epoch = %s AND seq > %s AND ({' OR '.join([one] * len(seen))})"
+    values = [epoch, min(seen.values()), *(value for pair in seen.items() for value in pair)]
+    query = f"{_LEAN_ROWS} WHERE {condition} ORDER BY seq LIMIT %s"
     return _lean_documents(query, [*values, limit])
 
 

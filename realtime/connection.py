@@ -181,9 +181,9 @@ class Connection:
         elif terms.mode == "batch":
             lane = self._box.lane(terms.mode, terms.interval_s)
             for item in wanted:
-                if not isinstance(item, Snapshot):
+                if isinstance(item, Update):
                     self._box.put_batched(lane, item)
-            wanted = [item for item in wanted if isinstance(item, Snapshot)]
+            wanted = [item for item in wanted if not isinstance(item, Update)]
         self._box.owe(wanted)
         self._flush(self._alarms.now())
 

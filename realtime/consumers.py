@@ -260,10 +260,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         read = await recall.read(accepted, since=since, snapshot=snapshot)
         if connection.closed:
             return
+        follows = request.explanations and self._may_read_explanations(request.id)
         connection.tell(messages.Subscribed(accepted, rejected, request.id))
         owed = recall.owed(accepted, read, since=since, snapshot=snapshot) if since or snapshot else None
         self._hub.subscribe(connection, accepted, terms_of(request), owed)
-        if request.explanations and self._may_read_explanations(request.id):
+        self._hub.watching.unfollow(connection, accepted)
+        if follows:
             self._hub.watching.follow(connection, accepted)
         if read.failed:
             detail = "The newest values cannot be read right now; live updates follow."
@@ -294,7 +296,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             else:
                 state = await blocking.run(explained.current_news, job.computation_id)
                 if watching.is_watched(connection, str(job.computation_id)):
-                    watching.tell(connection, state)
+                    watching.tell(connection, state, request.id)
         except (DatabaseFailure, TimeoutError):
             detail = "Jobs cannot be read right now; try again in a moment."
             self._tell_error(Code.STORE_UNAVAILABLE, detail, request.id)

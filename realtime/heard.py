@@ -20,6 +20,10 @@ class Heard:
 
     def __init__(self) -> None:
         self._bridges: dict[str, _Bridge] = {}
+        # Nothing is missing up to here, whoever was to tell it.
+        self._whole: Place | None = None
+        # What `hear` returned last.
+        self._missing_after: Place | None = None
 
     def __len__(self) -> int:
         return len(self._bridges)
@@ -28,12 +32,17 @@ class Heard:
         """Take note of `batch`; `newest` is the place of the newest update heard of at all until now.
 
         Returns the place after which an update may be missing, or None. Something may be missing, too, when
-        a bridge was never heard of: its forerunner may have died with its last batch lost.
+        a bridge was never heard of: its forerunner may have died with its last batch lost, or its own first
+        ones were lost while others told more.
         """
+        if self._whole is None:
+            self._whole = newest
         known = self._bridges.pop(batch.bridge, None)
         missing_after = None
         if known is None:
             missing_after = min((bridge.place for bridge in self._bridges.values()), default=newest)
+            if batch.follows > 0:
+                missing_after = min(missing_after, self._whole)
             if len(self._bridges) >= _MOST_BRIDGES:
                 self._bridges.pop(next(iter(self._bridges)))
             known = _Bridge(batch.number, newest)
@@ -43,9 +52,19 @@ class Heard:
         if batch.updates:
             known.place = batch.updates[-1].place
         self._bridges[batch.bridge] = known
+        self._missing_after = missing_after
         return missing_after
 
     def whole_until(self, place: Place) -> None:
-        """Nothing is missing up to `place`, whoever was to tell it."""
+        """Everything between what `hear` returned last and `place` was read again, whoever was to tell it.
+
+        What another bridge told before that, and nobody has heard, is as missing as it was.
+        """
+        after = self._missing_after
+        if after is None or self._whole is None:
+            return
+        if self._whole >= after:
+            self._whole = max(self._whole, place)
         for bridge in self._bridges.values():
-            bridge.place = max(bridge.place, place)
+            if bridge.place >= after:
+                bridge.place = max(bridge.place, place)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from realtime.batches import Update
@@ -37,6 +38,9 @@ class Source(Protocol):
 
 Item = Update | Snapshot | Gap
 ItemT = TypeVar("ItemT", bound=Item)
+
+_MOST_LANES = 200
+"""Twice what a socket needs that has another interval for each of its symbols."""
 
 
 class Lane:
@@ -76,7 +80,7 @@ class Outbox:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        # Updates that were left out and not told of yet.
+        # Updates that were left out and not told of yet; a gap that was left out stands for one at least.
         self.dropped = 0
         self.control: deque[bytes] = deque()
         self.updates: deque[Item] = deque()
@@ -109,7 +113,7 @@ class Outbox:
         """Queue an update; the oldest waiting one is dropped and counted where there is no room."""
         self.updates.append(item)
         if len(self.updates) - self.owed > self._capacity:
-            self.dropped += not isinstance(self.updates[self.owed], Gap)
+            self.dropped += 1
             del self.updates[self.owed]
 
     def owe(self, items: Iterable[Item]) -> None:
@@ -120,8 +124,9 @@ class Outbox:
         else:
             for place, item in enumerate(owed):
                 self.updates.insert(self.owed + place, item)
-        self.owed += len(owed)
-        self.owed = max(0, self.owed - self._shorten(self.updates, 2 * self._capacity))
+        live = len(self.updates) - self.owed - len(owed)
+        self._shorten(self.updates, 2 * self._capacity + live)
+        self.owed = len(self.updates) - live
 
     def take(self) -> Item | None:
         """The next update that waits in order."""
@@ -134,6 +139,8 @@ class Outbox:
         """The lane of `mode` with this interval, made at first use."""
         found = self.lanes.get((mode, interval_s))
         if found is None:
+            if len(self.lanes) >= _MOST_LANES:  # of terms that were given up
+                self.lanes = {key: lane for key, lane in self.lanes.items() if len(lane)}
             found = self.lanes[mode, interval_s] = Lane(interval_s)
         return found
 
@@ -155,8 +162,9 @@ class Outbox:
 
     def conflate(self) -> None:
         """Keep the newest update of each symbol; what goes is counted as dropped."""
+        live = {one.symbol for one in islice(self.updates, self.owed, None) if not isinstance(one, Gap)}
         self.updates = self._conflated(self.updates)
-        self.owed = min(self.owed, len(self.updates))
+        self.owed = sum(one.symbol not in live for one in self.updates)
         for lane in self.lanes.values():
             lane.gaps_and_updates = self._conflated(lane.gaps_and_updates)
 
@@ -166,12 +174,11 @@ class Outbox:
             if not isinstance(item, Gap):
                 newest.pop(item.symbol, None)
                 newest[item.symbol] = item
-        self.dropped += sum(not isinstance(item, Gap) for item in items) - len(newest)
+        self.dropped += len(items) - len(newest)
         return deque(newest.values())
 
-    def _shorten(self, items: deque[ItemT], most: int) -> int:
-        """Drop the oldest beyond `most`; returns how many."""
-        surplus = max(0, len(items) - most)
-        for _ in range(surplus):
-            self.dropped += not isinstance(items.popleft(), Gap)
-        return surplus
+    def _shorten(self, items: deque[ItemT], most: int) -> None:
+        """Drop the oldest beyond `most`."""
+        for _ in range(len(items) - most):
+            items.popleft()
+            self.dropped += 1

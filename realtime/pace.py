@@ -10,7 +10,8 @@ class Pace:
 
     def __init__(self, per_s: int) -> None:
         self._interval_s = 1 / per_s
-        self._burst_s = 1 - self._interval_s
+        # A microsecond more: a sum of floats must not cost the last of a burst.
+        self._burst_s = 1 + 1e-6 - self._interval_s
         # From then on one more may go.
         self.next_free = 0.0
 

@@ -35,10 +35,13 @@ _MOST_WAITING = 50
 
 @dataclass(slots=True)
 class Read:
-    """What had to be read. `missed` is None where it was not; `failed` where no store could answer."""
+    """What had to be read: newest values, and what was missed of the symbols that are behind them.
 
-    missed: list[Update] | None = None
+    `missed` is None where that is not known, or too much; `failed` says that no store could answer.
+    """
+
     newest: dict[str, Update] = field(default_factory=dict)
+    missed: list[Update] | None = field(default_factory=list)
     failed: bool = False
 
 
@@ -67,20 +70,10 @@ class Recall:
         """Read what memory does not have of what is asked; returns at once where it has all."""
         found = Read()
         if since is not None:
-            if self._recent.covers(since):
-                return found
-            found.missed = await self._read_missed(symbols, since)
-            if found.missed is not None and len(found.missed) <= MAX_RESUMED:
-                return found
-        elif not snapshot:
-            return found
-        unknown = [symbol for symbol in symbols if self._recent.newest(symbol) is None]
-        unread = unknown if self._is_current() else list(symbols)
-        if unread:
-            try:
-                found.newest = await self._newest.read(unread)
-            except (NoStoreReachable, TimeoutError):
-                found.failed = True
+            await self._read_since(found, symbols, since)
+        elif snapshot:
+            unknown = [symbol for symbol in symbols if self._recent.newest(symbol) is None]
+            await self._read_newest(found, unknown if self._is_current() else symbols)
         return found
 
     def owed(self, symbols: Sequence[str], read: Read, *, since: Since | None, snapshot: bool) -> Owed:
@@ -97,24 +90,59 @@ class Recall:
                     self._add_snapshot(owed, update)
         return owed
 
+    async def _read_since(self, found: Read, symbols: Sequence[str], since: Since) -> None:
+        """Newest values first, by one read for all who ask: most that memory does not cover has not moved."""
+        uncovered = [symbol for symbol in symbols if not self._recent.covers(symbol, since)]
+        await self._read_newest(found, uncovered)
+        behind = [
+            symbol
+            for symbol in uncovered
+            if (newest := found.newest.get(symbol)) is not None
+            and newest.place > (since.epoch, since.of(symbol))
+        ]
+        if found.failed or any(found.newest[symbol].epoch != since.epoch for symbol in behind):
+            found.missed = None
+        elif behind:
+            found.missed = await self._read_missed(behind, since)
+
+    async def _read_newest(self, found: Read, symbols: Sequence[str]) -> None:
+        if symbols:
+            try:
+                found.newest = await self._newest.read(symbols)
+            except (NoStoreReachable, TimeoutError):
+                found.failed = True
+
+    async def _read_missed(self, symbols: Sequence[str], since: Since) -> list[Update] | None:
+        """What the record has after `since`; None where it cannot tell, or too many ask."""
+        seen = {symbol: since.of(symbol) for symbol in symbols}
+        is_far = self._recent.last_seq - min(seen.values()) > _MOST_SPAN
+        if is_far or self._waiting >= _MOST_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(blocking.TIMEOUT_S), self._reading:
+                return await blocking.run(_read_record, since.epoch, seen)
+        except (DatabaseFailure, TimeoutError) as error:
+            logger.warning("what was missed could not be read: %s", type(error).__name__)
+            return None
+        finally:
+            self._waiting -= 1
+
     def _missed(self, symbols: Sequence[str], read: Read, since: Since) -> list[Update] | None:
         """Everything after `since`, in order; None where it is not known, or too much."""
-        if self._recent.covers(since):
-            missed = self._recent.after(since.seq, symbols)
-        elif read.missed is not None:
-            by_place = {update.place: update for update in read.missed}
-            by_place.update((one.place, one) for one in self._recent.after(since.seq, symbols))
-            missed = [by_place[place] for place in sorted(by_place)]
-        else:
+        if read.missed is None or self._recent.epoch > since.epoch:
             return None
-        return missed if len(missed) <= MAX_RESUMED else None
+        by_place = {update.place: update for update in read.missed}
+        by_place.update((update.place, update) for update in self._recent.after(since, symbols))
+        return [by_place[place] for place in sorted(by_place)] if len(by_place) <= MAX_RESUMED else None
 
     def _catch_up(self, symbols: Sequence[str], missed: list[Update], since: Since) -> Owed:
         owed = Owed([*missed])
-        place = (since.epoch, since.seq)
-        if place > self._recent.place:
-            # It comes from a process that is ahead of this one.
-            owed.known.update(dict.fromkeys(symbols, place))
+        for symbol in symbols:
+            place = (since.epoch, since.of(symbol))
+            if place > self._recent.place:
+                # It comes from a process that is ahead of this one.
+                owed.known[symbol] = place
         for update in missed:
             self._note_known(owed, update)
         return owed
@@ -124,8 +152,8 @@ class Recall:
         owed = Owed()
         for symbol in symbols:
             update = self._newest_of(symbol, read)
-            if update is not None and (update.epoch != since.epoch or update.seq > since.seq):
-                owed.items.append(Gap(symbol, since.seq, update.seq, update.epoch))
+            if update is not None and update.place > (since.epoch, since.of(symbol)):
+                owed.items.append(Gap(symbol, since.of(symbol), update.seq, update.epoch))
                 self._add_snapshot(owed, update)
         return owed
 
@@ -144,21 +172,6 @@ class Recall:
         heard = max(self._recent.complete_after, self._recent.last_of(update.symbol) or 0)
         if update.place > (self._recent.epoch, heard):
             owed.known[update.symbol] = update.place
-
-    async def _read_missed(self, symbols: Sequence[str], since: Since) -> list[Update] | None:
-        """What the record has after `since`; None where it cannot tell, or too many ask."""
-        is_far = since.epoch == self._recent.epoch and self._recent.last_seq - since.seq > _MOST_SPAN
-        if is_far or self._waiting >= _MOST_WAITING:
-            return None
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(blocking.TIMEOUT_S), self._reading:
-                return await blocking.run(_read_record, symbols, since)
-        except (DatabaseFailure, TimeoutError) as error:
-            logger.warning("what was missed could not be read: %s", type(error).__name__)
-            return None
-        finally:
-            self._waiting -= 1
 
 
 class _NewestReader:
@@ -205,9 +218,9 @@ def _read_newest(symbols: list[str]) -> dict[str, Update]:
     return found
 
 
-def _read_record(symbols: Sequence[str], since: Since) -> list[Update] | None:
+def _read_record(epoch: str, seen: dict[str, int]) -> list[Update] | None:
     """In a thread of the pool."""
-    if not record.reaches_back(since.epoch, since.seq):
+    if not record.reaches_back(epoch, min(seen.values())):
         return None
-    found = record.after(since.epoch, since.seq, symbols=symbols, limit=MAX_RESUMED + 1)
+    found = record.missed(epoch, seen, limit=MAX_RESUMED + 1)
     return [batches.update_of(document) for document in found]

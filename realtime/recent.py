@@ -37,6 +37,11 @@ class Recent:
         # Every update of `epoch` with a greater seq, up to `last_seq`, is here.
         self.complete_after = 0
         self.last_seq = 0
+        # Whether an update up to here was heard before is not known any more.
+        self._known_until = 0
+        self._is_broken = False
+        # What was heard of a symbol until then may not be the last of it.
+        self._broken_at = 0
 
     def __len__(self) -> int:
         return len(self._arrived)
@@ -47,6 +52,10 @@ class Recent:
             if _life(update.epoch) < _life(self.epoch):
                 return Arrival.KNOWN
             self.begin(update.epoch, complete_after=update.seq - 1)
+            self._known_until = 0  # other bridges may be behind this one
+        elif self._is_broken and update.seq > self.last_seq:
+            self.complete_after = update.seq - 1
+            self._is_broken = False
         arrival = self._place(update)
         if arrival is not Arrival.KNOWN:
             self._remember(update)
@@ -57,13 +66,20 @@ class Recent:
         self.epoch = epoch
         self.complete_after = complete_after
         self.last_seq = complete_after
+        self._known_until = complete_after
+        self._is_broken = False
+        self._broken_at = 0
         self._of.clear()
         self._arrived.clear()
         self._last.clear()
 
     def break_off(self) -> None:
-        """Something is missing that could not be read: only what comes from now on is complete."""
-        self.complete_after = max(self.complete_after, self.last_seq)
+        """Something is missing that could not be read: only what comes from now on is complete.
+
+        How far the hole goes is not known before the next update comes: until then nothing is covered.
+        """
+        self._is_broken = True
+        self._broken_at = self.last_seq
 
     @property
     def place(self) -> Place:
@@ -74,16 +90,20 @@ class Recent:
         """The seq of the newest update of `symbol`; None where none was heard of in this life."""
         return self._last.get(symbol)
 
-    def covers(self, since: Since) -> bool:
-        """True if everything after `since` is here."""
-        return bool(self.epoch) and since.epoch == self.epoch and since.seq >= self.complete_after
+    def covers(self, symbol: str, since: Since) -> bool:
+        """True if everything of `symbol` after `since` is here, which may be nothing."""
+        if self._is_broken or not self.epoch or since.epoch != self.epoch:
+            return False
+        seen = since.of(symbol)
+        return seen >= self.complete_after or self._broken_at < self._last.get(symbol, 0) <= seen
 
-    def after(self, seq: int, symbols: Iterable[str]) -> list[Update]:
-        """What is here of `symbols` after `seq`, in order."""
+    def after(self, since: Since, symbols: Iterable[str]) -> list[Update]:
+        """What is here of `symbols` after `since`, in order; of another epoch, nothing."""
         found: list[Update] = []
-        for symbol in symbols:
+        for symbol in symbols if since.epoch == self.epoch else ():
+            seen = since.of(symbol)
             for update in reversed(self._of.get(symbol, ())):
-                if update.seq <= seq:
+                if update.seq <= seen:
                     break
                 found.append(update)
         found.sort(key=lambda update: update.seq)
@@ -115,7 +135,7 @@ class Recent:
             self._last[update.symbol] = update.seq
             self._of.setdefault(update.symbol, deque()).append(update)
             return Arrival.NEXT
-        if update.seq <= self.complete_after:
+        if update.seq <= self._known_until:
             return Arrival.KNOWN
         held = self._of.setdefault(update.symbol, deque())
         index = len(held)
@@ -130,11 +150,13 @@ class Recent:
         self.last_seq = max(self.last_seq, update.seq)
         known = self._newest.get(update.symbol)
         if known is None or known.order <= update.order:
+            self._newest.pop(update.symbol, None)
             self._newest[update.symbol] = update
             if len(self._newest) > MOST_SYMBOLS:
-                oldest = next(iter(self._newest))
-                del self._newest[oldest]
-                self._last.pop(oldest, None)
+                silent = next(iter(self._newest))
+                del self._newest[silent]
+                if silent not in self._of:
+                    self._last.pop(silent, None)
         self._arrived.append(update.symbol)
         if len(self._arrived) > self._capacity:
             self._forget_oldest()
@@ -142,9 +164,12 @@ class Recent:
     def _forget_oldest(self) -> None:
         symbol = self._arrived.popleft()
         held = self._of[symbol]
-        self.complete_after = max(self.complete_after, held.popleft().seq)
+        self._known_until = max(self._known_until, held.popleft().seq)
+        self.complete_after = max(self.complete_after, self._known_until)
         if not held:
             del self._of[symbol]
+            if symbol not in self._newest:
+                self._last.pop(symbol, None)
 
 
 def _life(epoch: str) -> int:

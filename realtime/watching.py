@@ -71,11 +71,11 @@ class Watching:
             if one.kind != "explanation_failed":  # that is between the job and its owner
                 self._tell_followers(one)
 
-    def tell(self, connection: Connection, news: News) -> None:
-        """Tell one watcher, and forget the watch where this is the end."""
+    def tell(self, connection: Connection, news: News, id_: str | None = None) -> None:
+        """Tell one watcher, in answer to its request `id_`; forget the watch where this is the end."""
         jobs = self._watchers.get(news.computation_id, {}).get(connection, set())
         for job_id in sorted(jobs):
-            connection.tell_frame(messages.explanation(news.kind, news.body, job_id))
+            connection.tell_frame(messages.explanation(news.kind, news.body, job_id, id_))
         if news.is_final:
             self._watched.get(connection, set()).discard(news.computation_id)
             self._forget(connection, news.computation_id)

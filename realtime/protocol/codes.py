@@ -93,7 +93,7 @@ CLOSES: dict[Close, CloseMeaning] = {
         "not before it has another credential",
     ),
     Close.TIMEOUT: CloseMeaning(
-        "No credential within 5 seconds, or 5 minutes without a frame and without a subscription.",
+        "No credential within 5 seconds, or 5 minutes without a frame, a subscription or a watched job.",
         "at once, when it has something to ask for",
     ),
     Close.TOO_MANY_CONNECTIONS: CloseMeaning(
@@ -110,8 +110,14 @@ CLOSES: dict[Close, CloseMeaning] = {
 }
 
 ERRORS: dict[Code, Meaning] = {
-    Code.INVALID_JSON: Meaning("The frame is not one JSON value in UTF-8. The eleventh bad frame closes."),
-    Code.INVALID_MESSAGE: Meaning("The JSON is no request; `detail` says where. The eleventh closes."),
+    Code.INVALID_JSON: Meaning(
+        "The frame is not one JSON value in UTF-8. The eleventh bad frame closes, the first one before "
+        "there is a credential."
+    ),
+    Code.INVALID_MESSAGE: Meaning(
+        "The JSON is no request; `detail` says where. The eleventh bad frame closes, the first one before "
+        "there is a credential."
+    ),
     Code.MESSAGE_TOO_BIG: Meaning("The message has more than 64 KiB.", Close.TOO_BIG),
     Code.TOO_FAST: Meaning("More frames than 10 a second.", Close.TOO_FAST),
     Code.UNAUTHENTICATED: Meaning("A request before a credential.", Close.CREDENTIAL),
@@ -140,7 +146,7 @@ ERRORS: dict[Code, Meaning] = {
     ),
     Code.SERVER_FULL: Meaning("This server process takes no more connections.", Close.RESTART),
     Code.DISCONNECTED: Meaning("Staff has closed this connection.", Close.RESTART),
-    Code.IDLE: Meaning("No frame and no subscription for 5 minutes.", Close.TIMEOUT),
+    Code.IDLE: Meaning("No frame, subscription or watched job for 5 minutes.", Close.TIMEOUT),
     Code.SLOW_READER: Meaning("The client has not read for 20 seconds.", Close.SLOW_READER),
     Code.SNAPSHOT_UNAVAILABLE: Meaning("The newest values cannot be read; live updates follow."),
     Code.STORE_UNAVAILABLE: Meaning(

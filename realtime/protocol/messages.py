@@ -140,13 +140,16 @@ class PredictionUpdate(_Message, tag="prediction_update", frozen=True):
 
 
 class Batch(_Message, tag="batch", frozen=True):
-    """Several updates in the order of their `seq`; each is what it would be alone."""
+    """Several updates, those of a symbol in the order of their `seq`; each is what it would be alone."""
 
     updates: list[PredictionUpdate]
 
 
 class ExplanationProgress(_Message, tag="explanation_progress", frozen=True):
-    """How far an explanation is; `job_id` where the connection watches its own job."""
+    """How far an explanation is; `job_id` where the connection watches its own job.
+
+    `id` in the first answer to `watch`, whichever of the three that is.
+    """
 
     symbol: str
     depth: str
@@ -154,6 +157,7 @@ class ExplanationProgress(_Message, tag="explanation_progress", frozen=True):
     progress: float
     stage: str
     job_id: str | None = None
+    id: str | None = None
 
 
 class ExplanationCompleted(_Message, tag="explanation_completed", frozen=True):
@@ -165,6 +169,7 @@ class ExplanationCompleted(_Message, tag="explanation_completed", frozen=True):
     explanation: dict[str, Any]
     prediction: dict[str, Any]
     job_id: str | None = None
+    id: str | None = None
 
 
 class ExplanationFailed(_Message, tag="explanation_failed", frozen=True):
@@ -174,6 +179,7 @@ class ExplanationFailed(_Message, tag="explanation_failed", frozen=True):
     depth: str
     reason: str
     job_id: str | None = None
+    id: str | None = None
 
 
 Message = (
@@ -226,10 +232,12 @@ def explanation(
     kind: Literal["explanation_progress", "explanation_completed", "explanation_failed"],
     body: bytes,
     job_id: str | None = None,
+    id_: str | None = None,
 ) -> bytes:
     """The frame of a JSON object of `realtime.news`, which was encoded once for everyone."""
-    job = "" if job_id is None else f'"job_id":"{job_id}",'
-    return f'{{"type":"{kind}",{job}'.encode() + body[1:]
+    given = (("type", kind), ("job_id", job_id), ("id", id_))
+    own = encode({name: value for name, value in given if value is not None})
+    return own[:-1] + b"," + body[1:]
 
 
 def _moment(micros: int) -> str:

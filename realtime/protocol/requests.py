@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -45,11 +45,22 @@ class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):
         return self.api_key or self.token or ""
 
 
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class Since(msgspec.Struct, frozen=True):
-    """The last update that the client has seen: `epoch` and `seq` as they stood in it."""
+    """What the client has seen: everything up to `seq`, or of the symbols in `seqs` up to those.
+
+    All as they stood in the last updates, of one `epoch`.
+    """
 
     epoch: Annotated[str, msgspec.Meta(max_length=32)]
-    seq: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    seq: Seq
+    seqs: Annotated[dict[str, Seq], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=dict)
+
+    def of(self, symbol: str) -> int:
+        """The seq up to which everything of `symbol` was seen."""
+        return self.seqs.get(symbol, self.seq)
 
 
 class Subscribe(msgspec.Struct, tag_field="action", tag="subscribe", frozen=True):
@@ -113,6 +124,13 @@ class BadFrame(Exception):
         self.id = id_
 
 
+_WORDS: dict[str, list[str]] = {
+    "action": [str(request.__struct_config__.tag) for request in get_args(Request)],
+    "mode": list(get_args(Mode)),
+}
+_FIELD_AT_THE_END = re.compile(r"`(?:\$\.)?(\w+)`$")
+_LONGEST_DETAIL = 200
+
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _id_decoder = msgspec.json.Decoder(_AnyRequest)
 
@@ -128,9 +146,20 @@ def decode(frame: str | bytes) -> Request:
     try:
         return _decoder.decode(frame)
     except msgspec.ValidationError as error:
-        raise BadFrame(Code.INVALID_MESSAGE, str(error)[:200], _find_id(frame)) from None
+        raise BadFrame(Code.INVALID_MESSAGE, _detail_of(error), _find_id(frame)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadFrame(Code.INVALID_JSON, "a message must be one JSON object") from None
+
+
+def _detail_of(error: msgspec.ValidationError) -> str:
+    """What is wrong, in which field, and the words that are right where there are only some."""
+    said = str(error)
+    if len(said) > _LONGEST_DETAIL:  # it quotes the client
+        what, at, where = said.rpartition(" - at ")
+        said = f"{what[: _LONGEST_DETAIL - len(at + where) - 1]}…{at}{where}"
+    field = _FIELD_AT_THE_END.search(said)
+    words = _WORDS.get(field[1], []) if field else []
+    return f"{said}: one of {', '.join(words)}" if words else said
 
 
 def _find_id(frame: bytes) -> str | None:
