@@ -42,16 +42,13 @@ class Pulled:
     message: Msg
     epoch: str
     seq: int
+    published_us: int
+    """When the server stored the message, in microseconds since 1970."""
 
     @property
     def place(self) -> tuple[str, int]:
         """What tells this message from every other, also after the stream was made anew."""
         return self.epoch, self.seq
-
-    @property
-    def published_us(self) -> int:
-        """When the server stored the message, in microseconds since 1970."""
-        return round(self.message.metadata.timestamp.timestamp() * 1e6)
 
 
 class PullConsumer:
@@ -189,7 +186,8 @@ class PullConsumer:
         status = None if msg.reply else (msg.headers or {}).get("Status")
         if status is None:
             self._open = max(0, self._open - 1)
-            self._waiting.append(Pulled(msg, self._epoch, msg.metadata.sequence.stream))
+            seq, published_ns = _place_of(msg.reply)
+            self._waiting.append(Pulled(msg, self._epoch, seq, published_ns // 1000))
             self._arrived.set()
         elif status != "100":
             self._on_request_ended(status, msg.headers or {})
@@ -206,3 +204,14 @@ class PullConsumer:
             logger.info("pull request on %s ended: %s %s", self._stream.name, status, description)
             self._lost = True
         self._arrived.set()
+
+
+def _place_of(reply: str) -> tuple[int, int]:
+    """Sequence and time (ns) of a message, from the subject that acknowledges it.
+
+    ``$JS.ACK.stream.consumer.deliveries.seq.consumer_seq.time.pending``; a domain and an account stand before
+    the stream where the server has them. nats-py's own `metadata` reads all of it, at six times the cost.
+    """
+    tokens = reply.split(".")
+    start = 5 if len(tokens) == 9 else 7
+    return int(tokens[start]), int(tokens[start + 2])

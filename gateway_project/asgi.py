@@ -17,6 +17,7 @@ django.setup()
 
 from explanations import store
 from gateway_project import background, process_roles, rim
+from observability import collector
 from predictions import newest
 from realtime import hub, leases, revocation
 from realtime.routing import websocket_application
@@ -49,6 +50,7 @@ async def _live(receive: Any, send: Any) -> None:
                 # Those who come back at once are served from memory.
                 await hub.current().until_filled()
             background.start()
+            collector.settle()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await hub.stop_current()

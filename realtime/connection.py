@@ -221,14 +221,12 @@ class Connection:
         """Say why, then close: a client library shows its user the frame, not the handshake."""
         if not self.closed:
             last = wire.frame(messages.encode(messages.Error(code, detail)))
-            self._end()
-            self._wire.close(int(close), str(code), last)
+            self._end().close(int(close), str(code), last)
 
     def close(self, close: Close, reason: str = "") -> None:
         """Close the socket after what was sent before; `reason` is at most 123 bytes."""
         if not self.closed:
-            self._end()
-            self._wire.close(int(close), reason)
+            self._end().close(int(close), reason)
 
     # What the wire and the alarms say
 
@@ -379,10 +377,14 @@ class Connection:
         logger.warning("giving up a reader that takes nothing", extra={"socket": self.id})
         self.refuse(Code.SLOW_READER, "You have not read for too long.", Close.SLOW_READER)
 
-    def _end(self) -> None:
+    def _end(self) -> Wire:
+        """Let go of everything; returns the wire."""
+        was, self._wire = self._wire, wire.GONE
+        self._write = wire.GONE.write
         self.closed = True
         self._is_clear = False
         self._outbox = None
+        return was
 
 
 def _passes(item: Item, terms: Terms) -> bool:

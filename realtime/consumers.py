@@ -88,6 +88,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         self._hub.remove(connection)
         if self._watched is not None:
             revocation.current().remove(self._watched)
+            self._watched = None
         if self._leased is not None:
             leases.current().give_back(self._leased)
         logger.info(

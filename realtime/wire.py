@@ -57,6 +57,21 @@ class Wire(Protocol):
         """Close after what was written and the frame `last`; `reason` is at most 123 bytes."""
 
 
+class _Gone:
+    """A wire without an end: what a connection has when its socket is closed, so that nothing holds that."""
+
+    is_blocked = False
+
+    def write(self, framed: bytes) -> None:
+        pass
+
+    def close(self, code: int, reason: str, last: bytes = b"") -> None:
+        pass
+
+
+GONE = _Gone()
+
+
 def frame(payload: bytes) -> bytes:
     """A text message as the server puts it on the wire (RFC 6455, 5.2): whole, not masked."""
     length = len(payload)

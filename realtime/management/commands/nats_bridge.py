@@ -8,6 +8,7 @@ import os
 import signal
 from typing import Any
 
+import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,6 +16,7 @@ from events import streams
 from events.connection import Connection, ServerTooOld, connect_unless
 from events.relay import Relay
 from explanations.reconciling import reconcile_for_ever
+from observability import collector
 from observability.tasks import end
 from realtime.bridge import Layer, Predictions
 from realtime.courier import Courier, Freight, StoreStuck
@@ -28,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asyncio.run(self._run())
+            uvloop.run(self._run())
         except (ServerTooOld, ConnectionError) as error:
             raise CommandError(str(error)) from None
         except StoreStuck as stuck:
@@ -54,6 +56,7 @@ class Command(BaseCommand):
 async def _bridge(connection: Connection, stop: asyncio.Event) -> None:
     """Carry both freights and look after what is owed, until `stop` is set or one of them fails."""
     config = settings.GATEWAY
+    collector.settle()
     layer = Layer()
     predictions = Predictions(layer, symbol_pattern=config.compiled_symbol_pattern)
     relay = Relay(config.nats_url, streams.JOBS, name="nats_bridge outbox")
