@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -17,25 +18,30 @@ from predictions import documents
 from predictions.documents import PredictionDocument
 from predictions.models import Prediction
 
-_COLUMNS = [
-    "symbol",
-    "timestamp",
-    "model_version",
-    "as_of",
-    "current_price",
-    "predicted_price",
-    "confidence",
-    "horizon",
-    "features",
-    "seq",
-    "epoch",
-]
+# Each with its type in Postgres.
+_TYPES = {
+    "symbol": "text",
+    "timestamp": "timestamptz",
+    "model_version": "text",
+    "as_of": "timestamptz",
+    "current_price": "float8",
+    "predicted_price": "float8",
+    "confidence": "float8",
+    "horizon": "text",
+    "features": "jsonb",
+    "seq": "int8",
+    "epoch": "text",
+}
+_COLUMNS = list(_TYPES)
 # What the sockets need of a prediction.
 _LEAN = [column for column in _COLUMNS if column != "features"]
 # SQLite takes expressions up to a depth of 1,000, and each key adds to it.
 _MOST_KEYS = 250
 _TABLE = Prediction._meta.db_table
-_INSERT = f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES"
+_INSERT = f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)})"
+# One JSON array for all rows: with a placeholder for each value the driver takes 87 us a row, and so 5 us.
+_RECORD = ", ".join(f"{column} {kind}" for column, kind in _TYPES.items())
+_RECORDS = f"SELECT * FROM json_to_recordset(%s::json) AS record({_RECORD})"  # noqa: S608 - constants
 _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
 _NEWEST_OF_ONE = (
     f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} WHERE symbol = %s"  # noqa: S608 - constants
@@ -53,11 +59,15 @@ def append(documents: Sequence[PredictionDocument]) -> list[bool]:
     """
     if not documents:
         return []
+    values: list[Any]
+    if connection.vendor == "postgresql":
+        source, values = _RECORDS, [msgspec.json.encode(documents).decode()]
+    else:
+        source = f"VALUES {', '.join([_ROW] * len(documents))}"
+        values = [value for document in documents for value in _row_values(document)]
     # Written by hand: the ORM's insert can ignore conflicts or return rows, not both.
-    statement = f"{_INSERT} {', '.join([_ROW] * len(documents))} ON CONFLICT DO NOTHING RETURNING epoch, seq"
-    values = [value for document in documents for value in _row_values(document)]
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(f"{_INSERT} {source} ON CONFLICT DO NOTHING RETURNING epoch, seq", values)
         stored = set(cursor.fetchall())
     again = [d for d in documents if (d.epoch, d.seq) not in stored]
     for start in range(0, len(again), _MOST_KEYS):

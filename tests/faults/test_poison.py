@@ -83,7 +83,7 @@ def test_a_stream_made_anew_under_waiting_messages_does_not_silence_the_sockets(
     own_stack.environ["BRIDGE_BATCH_SIZE"] = "20"
     own_stack.start_bridge()
     own_stack.start_web()
-    with own_stack.socket(symbol) as socket:
+    with own_stack.socket(symbol, mode="latest", interval_ms=50) as socket:
         own_stack.redis.freeze()
         own_stack.publish(*numbered(symbol, 200))
         eventually(lambda: own_stack.count_rows(symbol) > 0)
