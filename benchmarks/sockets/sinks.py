@@ -23,6 +23,7 @@ from predictions import documents
 from predictions.documents import PredictionDocument
 
 PEER_CHANNEL = "predictions."
+EPOCH = "1a1fd1987a2"
 
 
 class Sink(Protocol):
@@ -56,7 +57,7 @@ def _event(symbol: str, number: int) -> PredictionUpdated:
 
 def _documents(symbols: Sequence[str], first: int) -> list[PredictionDocument]:
     return [
-        documents.from_event(_event(symbol, seq), seq=seq, epoch="1a1fd1987a2")
+        documents.from_event(_event(symbol, seq), seq=seq, epoch=EPOCH)
         for seq, symbol in enumerate(symbols, first)
     ]
 
