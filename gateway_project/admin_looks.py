@@ -56,6 +56,12 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": "Overview", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Connections",
+                        "icon": "cable",
+                        "link": reverse_lazy("admin:connections"),
+                        "permission": "realtime.admin.connection_pages.may_look",
+                    },
                 ],
             },
             {

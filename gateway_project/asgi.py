@@ -19,7 +19,7 @@ from explanations import store
 from gateway_project import background, process_roles, rim
 from observability import collector
 from predictions import newest
-from realtime import hub, leases, revocation
+from realtime import hub, leases, presence, revocation
 from realtime.routing import websocket_application
 
 _ROLE: str = settings.GATEWAY.gateway_role
@@ -53,6 +53,7 @@ async def _live(receive: Any, send: Any) -> None:
             collector.settle()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            await presence.stop_current()
             await hub.stop_current()
             await leases.stop_current()
             await revocation.stop_current()

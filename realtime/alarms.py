@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
 
 NEVER = float("inf")
 _TICK_S = 0.002
@@ -27,7 +30,8 @@ class Alarms:
         self._loop = asyncio.get_running_loop()
         self._heap: list[tuple[float, int, Sleeper]] = []
         self._count = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings_at = NEVER
 
     def now(self) -> float:
         """The time of the event loop, in seconds."""
@@ -39,7 +43,7 @@ class Alarms:
             return
         sleeper.wakes_at = at
         heapq.heappush(self._heap, (at, next(self._count), sleeper))
-        if self._timer is None or at < self._timer.when():
+        if at < self._rings_at:
             self._set_timer(at)
 
     def stop(self) -> None:
@@ -51,16 +55,24 @@ class Alarms:
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rings_at = at
         # What is due at nearly the same time shares a tick.
         self._timer = self._loop.call_at(at + _TICK_S, self._ring)
 
+    def _wake(self, sleeper: Sleeper, now: float) -> None:
+        try:
+            sleeper.wake(now)
+        except Exception:
+            # One socket must not keep all the others asleep.
+            logger.exception("a socket could not be woken")
+
     def _ring(self) -> None:
-        self._timer = None
+        self._timer, self._rings_at = None, NEVER
         now = self._loop.time()
         while self._heap and self._heap[0][0] <= now:
             at, _, sleeper = heapq.heappop(self._heap)
             if at == sleeper.wakes_at:  # else it was woken earlier, for another reason
                 sleeper.wakes_at = NEVER
-                sleeper.wake(now)
-        if self._heap and self._timer is None:
+                self._wake(sleeper, now)
+        if self._heap and self._heap[0][0] < self._rings_at:
             self._set_timer(self._heap[0][0])

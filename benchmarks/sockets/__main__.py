@@ -1,8 +1,9 @@
 """Socket benchmarks: the gateway beside FastAPI, Node ws and a bare picows server, on servers of their own.
 
-Scenarios: steady, burst, connect, churn, reconnect, memory, latest, two-workers, bridge. Contenders take turns
-within a round; a figure is the median over the rounds with its range, a ratio (x) is to picows in the same run.
-Needs Linux, Node 20 and, for --database postgres, an installed Postgres. Nothing but loopback is used.
+Scenarios: steady, burst, connect, churn, reconnect, memory, latest, two-workers, bridge. Contenders take
+turns within a round; a figure is the median over the rounds with its range, a ratio (x) is to picows in the
+same run. Needs Linux, Node 20 and, for --database postgres, an installed Postgres. Nothing but loopback is
+used.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from tests.stack import Stack, eventually
 NAME, PASSWORD = "boss", "a-long-enough-password-7"
 PAGES = {
     "first page": "/admin/",
+    "connections": "/admin/connections/",
     "key list": "/admin/accounts/apikey/",
     "key form": "/admin/accounts/apikey/add/",
     "tier form": "/admin/accounts/tier/add/",

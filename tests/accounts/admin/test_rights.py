@@ -35,6 +35,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "dead_letter": ("viewer", "viewer"),
     "dead_letter_put_back": ("operator", "operator"),
     "dead_letter_delete": ("operator", "operator"),
+    "connections": ("viewer", "viewer"),
+    "connections_disconnect": ("admin", "admin"),
 }
 # model: from which role on rows are added, changed and deleted
 MODELS = {
