@@ -1,8 +1,9 @@
-"""uvicorn's protocols, with what they lack: an end for peers that stall, and frames written at once."""
+"""uvicorn's protocols, with what they lack: an end and a bound for every peer, and frames written at once."""
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,22 +14,31 @@ from realtime import wire
 
 HEADERS_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 5.0
+MAX_HEAD_BYTES = 64 * 1024
+
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+_decoder_of_utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, but whoever does not read is cut off, and `realtime.wire.Frames`.
+    """uvicorn's protocol, but it ends whatever the peer does, and `realtime.wire.Frames`.
 
-    uvicorn closes in good order, which waits for ever for a peer that does not read. And a frame that goes
-    through its `send` costs twice as much as one that is written straight to the transport.
+    1. Whoever does not read is cut off. uvicorn closes in good order, which waits for ever for such a peer.
+    2. Whoever is refused is told why: half of the connection stays open until the peer has gone. uvicorn
+       closes at once, and the kernel answers what is still on its way with a reset that overtakes the reason.
+    3. What a peer can make us hold is bounded: its message, and one pong.
+    4. A frame goes straight to the transport: through uvicorn's `send` it costs twice as much.
     """
 
     listener: wire.Listener | None = None
+    _is_deaf = False
+    _owed_pong = b""
+    # Checks the text message under way; None in a binary one.
+    _decoder: codecs.IncrementalDecoder | None = None
 
-    def handle_connect(self, event: Any) -> None:
-        super().handle_connect(event)
-        if self.response.status_code == 101:
-            extensions: Any = self.scope["extensions"]
-            extensions[wire.EXTENSION] = self
+    # From the application
 
     def write(self, framed: bytes) -> None:
         """Write the bytes of a frame; nothing after a close frame."""
@@ -48,10 +58,72 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+        self._await_end()
+
+    # From the peer
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse_handshake()
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            extensions: Any = self.scope["extensions"]
+            extensions[wire.EXTENSION] = self
+
+    def handle_text(self, event: Any) -> None:
+        self._decoder = _decoder_of_utf8()
+        if self._is_taken(event):
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Any) -> None:
+        self._decoder = None
+        if self._is_taken(event):
+            super().handle_bytes(event)
+
+    def handle_cont(self, event: Any) -> None:
+        """Add to one buffer: a list of fragments would grow with empty ones, of which there is no end."""
+        if not self._is_taken(event):
+            return
+        whole: Any = self.frames[0]
+        if not isinstance(whole, bytearray):
+            whole = bytearray(whole)
+        whole += event.data
+        self.frames = [bytes(whole) if event.fin else whole]
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answer; a peer that does not read is owed the newest answer alone (RFC 6455, 5.5.3)."""
+        answers = [one for one in self.conn.data_to_send() if one]
+        if not answers:
+            return
+        if self.writable.is_set() or self.conn.eof_sent:
+            self.transport.write(b"".join(answers))
+        else:
+            self._owed_pong = answers[-1]
+
+    def handle_close(self, event: Any) -> None:
+        super().handle_close(event)
+        self._tell_lost()
+
+    def handle_parser_exception(self) -> None:
+        """The peer has broken the protocol: tell it, and read no more."""
+        refusal = self.conn.close_sent
+        if refusal is None:  # before it was accepted: there is no WebSocket to close
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+            self.transport.abort()
+            return
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": refusal.code, "reason": refusal.reason}
+        )
+        self._tell_last(b"".join(self.conn.data_to_send()))
+
+    # From the transport and the server
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -60,32 +132,73 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        pong, self._owed_pong = self._owed_pong, b""
+        if pong and not self.conn.eof_sent:
+            self.transport.write(pong)
         if self.listener is not None:
             self.listener.on_writable()
-
-    def handle_close(self, event: Any) -> None:
-        super().handle_close(event)
-        self._tell_lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._tell_lost()
+        self._break_cycles()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.transport.abort()
 
-    def send_receive_event_to_app(self) -> None:
-        """As uvicorn, which logs a trace for text that is no UTF-8: that is the peer's fault, not ours."""
-        if self.curr_msg_data_type == "text":
+    def shutdown(self) -> None:
+        """As uvicorn, whose close frame is an error on a connection that the peer has closed already."""
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def _is_taken(self, event: Any) -> bool:
+        """False after the end; and for text that is no UTF-8, which is the end (RFC 6455, 8.1)."""
+        if self.close_sent:
+            return False
+        if self._decoder is not None:
             try:
-                b"".join(self.frames).decode()
+                self._decoder.decode(event.data, event.fin)
             except UnicodeDecodeError:
-                self.frames = []
                 self.conn.fail(1007, "text must be UTF-8")
                 self.handle_parser_exception()
-                return
-        super().send_receive_event_to_app()
+                return False
+        return True
+
+    def _refuse_handshake(self) -> None:
+        """Answer what is HTTP, but no handshake that can be read: uvicorn leaves it open for ever."""
+        told = b"".join(self.conn.data_to_send())
+        if not told:
+            text = f"Failed to open a WebSocket connection: {self.conn.handshake_exc}.\n"
+            told = self.conn.reject(400, text).serialize()
+        self.handshake_initiated = self.handshake_complete = True
+        self._tell_last(told)
+
+    def _tell_last(self, told: bytes) -> None:
+        """Write `told` and nothing after it; then discard what comes until the peer has read it and goes."""
+        self.transport.write(told)
+        self.close_sent = self._is_deaf = True
+        self.stop_keepalive()
+        self.transport.write_eof()
+        self._await_end()
+
+    def _await_end(self) -> None:
+        """The peer closes now; who does not is cut off."""
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+
+    def _break_cycles(self) -> None:
+        """Go by reference count: full collections are rare (`observability.collector`)."""
+        if self.handshake_initiated and hasattr(self, "scope"):
+            extensions: Any = self.scope["extensions"]
+            extensions.pop(wire.EXTENSION, None)
+        self.conn.receive_eof()  # its parser is a generator that holds it
 
     def _tell_lost(self) -> None:
         listener, self.listener = self.listener, None
@@ -96,14 +209,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol, but a connection on which no request gets complete is cut off.
 
-    uvicorn limits only the time between requests; half a header would hold a connection for ever.
+    uvicorn limits only the time between requests: half a header would hold a connection for ever, and
+    headers without an end would fill the memory.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
         self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES:
+            return
+        awaited = self._timer
+        super().data_received(data)
+        if awaited is not None and self._timer is awaited:  # all of it was one head, and more is to come
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -119,7 +244,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         self._stop_timer()
+        self._head_bytes = 0
         self._timer = self.loop.call_later(HEADERS_WITHIN_S, self.transport.abort)
+
+    def _refuse_head(self) -> None:
+        """Say so, and discard what comes until the peer has gone, or the time for its head is up."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.write_eof()
+        else:  # the answer to another request is under way: it cannot be told
+            self.transport.abort()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

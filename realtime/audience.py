@@ -56,7 +56,8 @@ class Audience:
         if self.armed:
             armed, self.armed = self.armed, set()
             for connection in armed:
-                connection.mark(update.symbol, self, now)
+                if not connection.mark(update, self, now):
+                    self.armed.add(connection)
         return written
 
     def tell_gap(self, gap: Gap, now: float) -> None:

@@ -150,11 +150,14 @@ class Connection:
             lane.marked[update.symbol] = update
         self._alarms.set(self, max(lane.due, self._pace.next_free, now))
 
-    def mark(self, symbol: str, source: Source, now: float) -> None:
-        """Something of `symbol` is new: the interval's end will ask `source` what."""
-        lane = self._box.lane("latest", self.symbols[symbol].interval_s)
-        lane.marked[symbol] = source
+    def mark(self, update: Update, source: Source, now: float) -> bool:
+        """`update` is new: the interval's end will ask `source` what is then. False where the peer has it."""
+        if self._is_known(update):
+            return False
+        lane = self._box.lane("latest", self.symbols[update.symbol].interval_s)
+        lane.marked[update.symbol] = source
         self._alarms.set(self, max(lane.due, self._pace.next_free, now))
+        return True
 
     def gap(self, gap: Gap, now: float) -> None:
         """Tell of a gap, in its place among the updates."""
@@ -191,6 +194,11 @@ class Connection:
         """The peer has `symbol` up to `place` already."""
         self._floors[symbol] = place
         self._refresh()
+
+    def hasten(self, symbols: Iterable[str]) -> None:
+        """What waits of `symbols` for an interval's end is to be sent now: their terms change."""
+        if self._outbox is not None and self._outbox.hasten(symbols, self):
+            self._flush(self._alarms.now())
 
     def forget(self, symbols: Iterable[str]) -> None:
         """What waits of `symbols` is not wanted any more."""
@@ -275,7 +283,7 @@ class Connection:
         floor = self._floors.get(update.symbol) if self._floors else None
         if floor is None:
             return False
-        if floor[0] == update.epoch and update.seq <= floor[1]:
+        if update.place <= floor:
             return True
         del self._floors[update.symbol]
         self._refresh()
@@ -285,6 +293,7 @@ class Connection:
         """Write what may go, and come back for the rest."""
         outbox = self._outbox
         if outbox is None or self.closed:
+            self._refresh()
             return
         while outbox.control and self._may_write:
             self._write(wire.frame(outbox.control.popleft()))

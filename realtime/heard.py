@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from realtime.batches import Batch, Place
 
 _MOST_BRIDGES = 64
+_DEAD_AFTER = 1_000
+"""Messages of others: a bridge that lives has beaten several times meanwhile."""
 
 
 @dataclass(slots=True)
 class _Bridge:
     number: int
     place: Place
+    heard_at: int = 0
 
 
 class Heard:
@@ -20,6 +23,7 @@ class Heard:
 
     def __init__(self) -> None:
         self._bridges: dict[str, _Bridge] = {}
+        self._messages = 0
         # Nothing is missing up to here, whoever was to tell it.
         self._whole: Place | None = None
         # What `hear` returned last.
@@ -48,12 +52,21 @@ class Heard:
             known = _Bridge(batch.number, newest)
         elif batch.follows > known.number:
             missing_after = known.place
+        self._messages += 1
+        known.heard_at = self._messages
         known.number = max(known.number, batch.number)
         if batch.updates:
             known.place = batch.updates[-1].place
         self._bridges[batch.bridge] = known
         self._missing_after = missing_after
         return missing_after
+
+    def told_by_all(self, newest: Place) -> Place:
+        """What stands behind this place may have been told by one bridge, and another be behind it."""
+        living = (
+            bridge for bridge in self._bridges.values() if bridge.heard_at > self._messages - _DEAD_AFTER
+        )
+        return min((bridge.place for bridge in living), default=newest)
 
     def whole_until(self, place: Place) -> None:
         """Everything between what `hear` returned last and `place` was read again, whoever was to tell it.

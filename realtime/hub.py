@@ -53,13 +53,13 @@ class Hub:
         self.alarms = Alarms()
         self.lag = Lag()
         self.recent = Recent(self.memory)
-        self.recall = Recall(self.recent, is_current=self._is_current)
+        self._heard = Heard()
+        self.recall = Recall(self.recent, self._heard, is_current=self._is_current)
         self.watching = Watching()
         self.connections: dict[str, Connection] = {}
         self.joined = asyncio.Event()
         self.filled = asyncio.Event()
         self._audiences: dict[str, Audience] = {}
-        self._heard = Heard()
         self._heard_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._rereading: asyncio.Task[None] | None = None
@@ -103,9 +103,11 @@ class Hub:
     ) -> None:
         """From now on `connection` gets the updates of `symbols`, and at once what it is owed."""
         known = [symbol for symbol in symbols if symbol in connection.symbols]
-        self._leave(connection, known)
         if owed is not None:
             connection.forget(known)
+        else:
+            connection.hasten([symbol for symbol in known if connection.symbols[symbol] != terms])
+        self._leave(connection, known)
         for symbol in symbols:
             audience = self._audiences.get(symbol)
             if audience is None:
@@ -139,14 +141,14 @@ class Hub:
             if missed is None:
                 self._tell_broken(batch.updates)
             else:
-                self._tell(sorted([*missed, *batch.updates], key=lambda update: update.place))
+                self._tell(sorted([*batch.updates, *missed], key=lambda update: update.place))
                 self._heard.whole_until(self.recent.place)
         self._heard_at = self.alarms.now()
 
-    def _tell(self, updates: Sequence[Update]) -> None:
+    def _tell(self, updates: Sequence[Update], *, is_live: bool = True) -> None:
         now, wall_us = self.alarms.now(), time.time_ns() // 1000
         for update in updates:
-            arrival = self.recent.add(update)
+            arrival = self.recent.add(update, is_live=is_live)
             audience = self._audiences.get(update.symbol)
             if audience is None or arrival is Arrival.KNOWN:
                 continue
@@ -194,7 +196,11 @@ class Hub:
     async def _tell_newest(self, symbols: list[str], after: asyncio.Task[None] | None = None) -> None:
         """The newest values of `symbols`, from the stores, to those who are behind them."""
         if after is not None:
-            await asyncio.wait([after])
+            try:
+                await asyncio.wait([after])
+            except asyncio.CancelledError:
+                await end([after])
+                raise
         found: list[Update] = []
         for start in range(0, len(symbols), MAX_SYMBOLS):
             found += await self._read_newest(symbols[start : start + MAX_SYMBOLS])
@@ -203,7 +209,7 @@ class Hub:
         await asyncio.sleep(_SETTLE_S)
         for update in found:
             self._tell_gap_before(update)
-            self._tell([update])
+            self._tell([update], is_live=False)
 
     async def _read_newest(self, symbols: list[str]) -> list[Update]:
         found = await until_it_works(

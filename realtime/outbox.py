@@ -72,6 +72,19 @@ class Lane:
                 taken.append(update)
         return taken
 
+    def take_away(self, symbols: Iterable[str], taker: object) -> list[Update | Gap]:
+        """All that waits of `symbols`."""
+        wanted = set(symbols)
+        taken = [one for one in self.gaps_and_updates if one.symbol in wanted]
+        if taken:
+            self.gaps_and_updates = deque(one for one in self.gaps_and_updates if one.symbol not in wanted)
+        for symbol in wanted.intersection(self.marked):
+            source = self.marked.pop(symbol)
+            update = source if isinstance(source, Update) else source.take_last(taker)
+            if update is not None:
+                taken.append(update)
+        return taken
+
 
 class Outbox:
     """What one socket has not got yet."""
@@ -159,6 +172,14 @@ class Outbox:
             lane.gaps_and_updates = deque(one for one in lane.gaps_and_updates if one.symbol not in unwanted)
             for symbol in unwanted.intersection(lane.marked):
                 del lane.marked[symbol]
+
+    def hasten(self, symbols: Iterable[str], taker: object) -> bool:
+        """Owe at once what waits of `symbols` for an interval's end; True where something did."""
+        hastened: list[Item] = []
+        for lane in self.lanes.values():
+            hastened += lane.take_away(symbols, taker)
+        self.owe(hastened)
+        return bool(hastened)
 
     def conflate(self) -> None:
         """Keep the newest update of each symbol; what goes is counted as dropped."""

@@ -17,8 +17,10 @@ from django.db import Error as DatabaseFailure
 from observability import blocking
 from predictions import reads, record
 from predictions.reads import NoStoreReachable
+from predictions.symbols import MAX_SYMBOLS
 from realtime import batches
 from realtime.batches import Place, Update
+from realtime.heard import Heard
 from realtime.outbox import Item, Snapshot
 from realtime.protocol.limits import MAX_RESUMED
 from realtime.protocol.messages import Gap
@@ -43,6 +45,8 @@ class Read:
     newest: dict[str, Update] = field(default_factory=dict)
     missed: list[Update] | None = field(default_factory=list)
     failed: bool = False
+    # Of these nothing was read, since memory had it.
+    covered: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -59,8 +63,9 @@ class Recall:
     `is_current` tells whether the live flow is whole right now: if not, the stores know newer values.
     """
 
-    def __init__(self, recent: Recent, *, is_current: Callable[[], bool]) -> None:
+    def __init__(self, recent: Recent, heard: Heard, *, is_current: Callable[[], bool]) -> None:
         self._recent = recent
+        self._heard = heard
         self._is_current = is_current
         self._newest = _NewestReader()
         self._reading = asyncio.Semaphore(_MOST_READS)
@@ -72,7 +77,7 @@ class Recall:
         if since is not None:
             await self._read_since(found, symbols, since)
         elif snapshot:
-            unknown = [symbol for symbol in symbols if self._recent.newest(symbol) is None]
+            unknown = [symbol for symbol in symbols if self._recent.may_have_moved(symbol)]
             await self._read_newest(found, unknown if self._is_current() else symbols)
         return found
 
@@ -93,6 +98,7 @@ class Recall:
     async def _read_since(self, found: Read, symbols: Sequence[str], since: Since) -> None:
         """Newest values first, by one read for all who ask: most that memory does not cover has not moved."""
         uncovered = [symbol for symbol in symbols if not self._recent.covers(symbol, since)]
+        found.covered = [symbol for symbol in symbols if symbol not in uncovered]
         await self._read_newest(found, uncovered)
         behind = [
             symbol
@@ -102,8 +108,8 @@ class Recall:
         ]
         if found.failed or any(found.newest[symbol].epoch != since.epoch for symbol in behind):
             found.missed = None
-        elif behind:
-            found.missed = await self._read_missed(behind, since)
+        elif behind or (uncovered and since.epoch > self._recent.epoch):
+            found.missed = await self._read_missed(behind or uncovered, since)
 
     async def _read_newest(self, found: Read, symbols: Sequence[str]) -> None:
         if symbols:
@@ -132,6 +138,8 @@ class Recall:
         """Everything after `since`, in order; None where it is not known, or too much."""
         if read.missed is None or self._recent.epoch > since.epoch:
             return None
+        if not all(self._recent.covers(symbol, since) for symbol in read.covered):
+            return None  # it was forgotten while others were read
         by_place = {update.place: update for update in read.missed}
         by_place.update((update.place, update) for update in self._recent.after(since, symbols))
         return [by_place[place] for place in sorted(by_place)] if len(by_place) <= MAX_RESUMED else None
@@ -140,7 +148,7 @@ class Recall:
         owed = Owed([*missed])
         for symbol in symbols:
             place = (since.epoch, since.of(symbol))
-            if place > self._recent.place:
+            if place > self._heard.told_by_all(self._recent.place):
                 # It comes from a process that is ahead of this one.
                 owed.known[symbol] = place
         for update in missed:
@@ -152,10 +160,17 @@ class Recall:
         owed = Owed()
         for symbol in symbols:
             update = self._newest_of(symbol, read)
-            if update is not None and update.place > (since.epoch, since.of(symbol)):
-                owed.items.append(Gap(symbol, since.of(symbol), update.seq, update.epoch))
+            if update is not None and (update.epoch != since.epoch or update.seq > since.of(symbol)):
+                owed.items.append(Gap(symbol, since.of(symbol), self._end_of_gap(update), update.epoch))
                 self._add_snapshot(owed, update)
+            elif update is not None:
+                owed.known[symbol] = (since.epoch, since.of(symbol))
         return owed
+
+    def _end_of_gap(self, newest: Update) -> int:
+        """The seq up to which updates may be missed: an older prediction may have come after the newest."""
+        last = self._recent.last_of(newest.symbol) if newest.epoch == self._recent.epoch else None
+        return newest.seq if last is None or last <= newest.seq else last + 1
 
     def _newest_of(self, symbol: str, read: Read) -> Update | None:
         known, found = self._recent.newest(symbol), read.newest.get(symbol)
@@ -169,7 +184,7 @@ class Recall:
 
     def _note_known(self, owed: Owed, update: Update) -> None:
         """A store may be ahead of our live flow, which then must not repeat what the subscriber has."""
-        heard = max(self._recent.complete_after, self._recent.last_of(update.symbol) or 0)
+        heard = max(self._recent.known_until, self._recent.last_of(update.symbol) or 0)
         if update.place > (self._recent.epoch, heard):
             owed.known[update.symbol] = update.place
 
@@ -201,7 +216,7 @@ class _NewestReader:
                 self._next, self._wanted = None, {}
                 try:
                     found = await blocking.run(_read_newest, wanted)
-                except (NoStoreReachable, TimeoutError) as error:
+                except Exception as error:
                     answer.set_exception(error)
                 else:
                     answer.set_result(found)
@@ -212,8 +227,8 @@ class _NewestReader:
 def _read_newest(symbols: list[str]) -> dict[str, Update]:
     """In a thread of the pool, in slices that the stores take at once."""
     found: dict[str, Update] = {}
-    for start in range(0, len(symbols), MAX_RESUMED):
-        documents = reads.newest_predictions(symbols[start : start + MAX_RESUMED])
+    for start in range(0, len(symbols), MAX_SYMBOLS):
+        documents = reads.newest_predictions(symbols[start : start + MAX_SYMBOLS])
         found.update((symbol, batches.update_of(document)) for symbol, document in documents.items())
     return found
 

@@ -38,7 +38,7 @@ class Recent:
         self.complete_after = 0
         self.last_seq = 0
         # Whether an update up to here was heard before is not known any more.
-        self._known_until = 0
+        self.known_until = 0
         self._is_broken = False
         # What was heard of a symbol until then may not be the last of it.
         self._broken_at = 0
@@ -46,14 +46,14 @@ class Recent:
     def __len__(self) -> int:
         return len(self._arrived)
 
-    def add(self, update: Update) -> Arrival:
-        """Remember `update`, and say what it is."""
+    def add(self, update: Update, *, is_live: bool = True) -> Arrival:
+        """Remember `update`, and say what it is; one that was read from a store does not end a break."""
         if update.epoch != self.epoch:
             if _life(update.epoch) < _life(self.epoch):
                 return Arrival.KNOWN
             self.begin(update.epoch, complete_after=update.seq - 1)
-            self._known_until = 0  # other bridges may be behind this one
-        elif self._is_broken and update.seq > self.last_seq:
+            self.known_until = 0  # other bridges may be behind this one
+        elif self._is_broken and is_live and update.seq > self.last_seq:
             self.complete_after = update.seq - 1
             self._is_broken = False
         arrival = self._place(update)
@@ -66,7 +66,7 @@ class Recent:
         self.epoch = epoch
         self.complete_after = complete_after
         self.last_seq = complete_after
-        self._known_until = complete_after
+        self.known_until = complete_after
         self._is_broken = False
         self._broken_at = 0
         self._of.clear()
@@ -113,6 +113,10 @@ class Recent:
         """The newest value of `symbol` that was heard of."""
         return self._newest.get(symbol)
 
+    def may_have_moved(self, symbol: str) -> bool:
+        """True if there may be a newer value than `newest`: none is known, or none since a break."""
+        return symbol not in self._newest or 0 < self._broken_at >= self._last.get(symbol, 0)
+
     def last_update(self, symbol: str) -> Update | None:
         """The last update of `symbol` that is here."""
         held = self._of.get(symbol)
@@ -135,7 +139,7 @@ class Recent:
             self._last[update.symbol] = update.seq
             self._of.setdefault(update.symbol, deque()).append(update)
             return Arrival.NEXT
-        if update.seq <= self._known_until:
+        if update.seq <= self.known_until:
             return Arrival.KNOWN
         held = self._of.setdefault(update.symbol, deque())
         index = len(held)
@@ -164,8 +168,8 @@ class Recent:
     def _forget_oldest(self) -> None:
         symbol = self._arrived.popleft()
         held = self._of[symbol]
-        self._known_until = max(self._known_until, held.popleft().seq)
-        self.complete_after = max(self.complete_after, self._known_until)
+        self.known_until = max(self.known_until, held.popleft().seq)
+        self.complete_after = max(self.complete_after, self.known_until)
         if not held:
             del self._of[symbol]
             if symbol not in self._newest:

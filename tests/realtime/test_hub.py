@@ -1,194 +1,233 @@
-"""The hub's decisions: who is told, what is news, and when a batch must have been lost."""
+"""Who is told what by a hub: followers of a symbol, on their terms, each update once and in order."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-import redis
-from channels.layers import get_channel_layer
 
-from predictions.documents import PredictionDocument
-from realtime import batches
-from realtime.batches import Batch, Update
-from realtime.connection import Connection
+from realtime.batches import Batch, Place, Update
 from realtime.hub import Hub
+from realtime.outbox import Snapshot
+from realtime.protocol.messages import Gap
+from realtime.protocol.requests import Since
+from realtime.recall import Owed
+from realtime.terms import PLAIN, Terms
+from realtime.watching import Watching
+from tests.realtime.peers import EPOCH, LATER_EPOCH, ManualAlarms, Reader, update, updates
 
 
-class Peer:
-    """A peer that takes everything at once."""
+class Desk:
+    """A hub in the test's time, whose one bridge is the test."""
 
-    def __init__(self, hub: Hub, *symbols: str) -> None:
-        self.got: list[dict[str, Any]] = []
-        self.told = asyncio.Event()
-        self.connection = Connection("1", self.send)
-        hub.subscribe(self.connection, symbols)
+    def __init__(self) -> None:
+        self.hub = Hub(memory=1_000)
+        self.alarms = ManualAlarms()
+        self.hub.alarms = self.alarms
+        self._number = 0
 
-    async def send(self, message: dict[str, Any]) -> None:
-        self.got.append(json.loads(message["text"]))
-        self.told.set()
+    def reader(self, *symbols: str, terms: Terms = PLAIN) -> Reader:
+        """A socket that follows these symbols."""
+        made = Reader(self.alarms, lag=self.hub.lag, name=str(len(self.hub.connections)))
+        self.hub.add(made.connection)
+        self.subscribe(made, *symbols, terms=terms)
+        return made
 
-    @property
-    def seqs(self) -> list[int]:
-        """What arrived, by its number."""
-        return [frame["seq"] for frame in self.got if frame["type"] == "prediction_update"]
+    def subscribe(
+        self, reader: Reader, *symbols: str, terms: Terms = PLAIN, owed: Owed | None = None
+    ) -> None:
+        """Subscribe as the consumer does."""
+        self.hub.subscribe(reader.connection, symbols, terms, owed)
 
-
-def update(seq: int, symbol: str = "AAPL", epoch: str = "e") -> Update:
-    """An update whose document tells its number."""
-    return Update(symbol, seq, epoch, json.dumps({"symbol": symbol, "seq": seq}).encode())
+    async def tell(self, *told: Update) -> None:
+        """A batch that follows the one before."""
+        self._number += 1
+        await self.hub.take(Batch("bridge", self._number, list(told)))
 
 
 @pytest.fixture
-def healings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts how often a hub starts to heal."""
-    started: list[int] = []
-    monkeypatch.setattr(Hub, "_start_healing", lambda self: started.append(1))
-    return started
+async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A hub that has heard its bridge once, and has missed nothing."""
+
+    async def nothing(after: Place, *, most: int) -> list[object]:
+        return []
+
+    monkeypatch.setattr("realtime.healing.read_missed", nothing)
+    made = Desk()
+    await made.tell()
+    return made
 
 
-async def test_updates_go_to_the_subscribers_of_their_symbol_in_order(healings: list[int]) -> None:
-    hub = Hub()
-    apple, both = Peer(hub, "AAPL"), Peer(hub, "AAPL", "MSFT")
-    hub.deliver(Batch("b", 1, [update(1), update(2, "MSFT"), update(3), update(4, "IBM")]))
-    assert apple.seqs == [1, 3]
-    assert both.seqs == [1, 2, 3]
-    assert hub.unsubscribe(both.connection, ["AAPL", "AAPL", "IBM"]) == ["AAPL"]
-    hub.remove(apple.connection)
-    hub.deliver(Batch("b", 2, [update(5), update(6, "MSFT")]))
-    assert apple.seqs == [1, 3]
-    assert both.seqs == [1, 2, 3, 6]
+@pytest.fixture(autouse=True)
+def _no_task_is_left(desk: Desk) -> Iterator[None]:
+    yield
+    assert desk.hub._rereading is None
 
 
-async def test_what_is_older_than_what_was_told_is_dropped_until_the_stream_begins_anew(
-    healings: list[int],
+async def test_updates_go_to_those_who_follow_their_symbol_in_order(desk: Desk) -> None:
+    apple, both = desk.reader("AAPL"), desk.reader("AAPL", "MSFT")
+    await desk.tell(update(1), update(2, "MSFT"), update(3), update(4, "IBM"))
+    assert (apple.seqs, both.seqs) == ([1, 3], [1, 2, 3])
+
+
+async def test_who_has_unsubscribed_or_gone_is_told_nothing_more(desk: Desk) -> None:
+    gone, both = desk.reader("AAPL"), desk.reader("AAPL", "MSFT")
+    assert desk.hub.unsubscribe(both.connection, ["AAPL", "AAPL", "IBM"]) == ["AAPL"]
+    desk.hub.remove(gone.connection)
+    await desk.tell(update(1), update(2, "MSFT"))
+    assert (gone.frames, both.seqs) == ([], [2])
+    assert list(desk.hub.connections.values()) == [both.connection]
+    assert desk.hub._audiences.keys() == {"MSFT"}
+    desk.hub.remove(both.connection)
+    desk.hub.remove(both.connection)
+    assert (desk.hub.connections, desk.hub._audiences) == ({}, {})
+    await desk.tell(update(3), update(4, "MSFT"))
+    assert both.seqs == [2]
+
+
+async def test_what_waits_of_a_symbol_is_not_sent_after_unsubscribing(desk: Desk) -> None:
+    reader = desk.reader("AAPL", "MSFT")
+    batch = desk.reader("AAPL", "MSFT", terms=Terms("batch", 1.0))
+    await desk.tell(*updates(*range(1, 13)), update(13, "MSFT"))
+    for one in (reader, batch):
+        desk.hub.unsubscribe(one.connection, ["AAPL"])
+    desk.alarms.advance(2)
+    assert reader.seqs == [*range(1, 11), 13]
+    assert batch.seqs == [13]
+
+
+async def test_explanations_of_a_symbol_end_with_the_subscription_and_watches_with_the_socket(
+    desk: Desk,
 ) -> None:
-    hub = Hub()
-    peer = Peer(hub, "AAPL")
-    hub.deliver(Batch("a", 1, [update(2)]))
-    hub.deliver(Batch("b", 1, [update(1), update(2), update(3)]))
-    hub.deliver(Batch("b", 2, [update(1, epoch="new life")]))
-    assert peer.seqs == [2, 3, 1]
+    reader = desk.reader("AAPL", "MSFT")
+    desk.hub.watching.follow(reader.connection, ["AAPL", "MSFT"])
+    desk.hub.watching.watch(reader.connection, "computation", "job")
+    desk.hub.unsubscribe(reader.connection, ["AAPL"])
+    assert desk.hub.watching._followers.keys() == {"MSFT"}
+    assert desk.hub.watching.has_watches(reader.connection)
+    desk.hub.remove(reader.connection)
+    assert vars(desk.hub.watching) == vars(Watching())
 
 
-async def test_a_hole_a_missed_beat_and_an_unknown_bridge_start_healing(
-    healings: list[int],
+async def test_what_was_told_is_not_told_again(desk: Desk) -> None:
+    reader = desk.reader("AAPL")
+    await desk.tell(*updates(1, 2))
+    await desk.tell(*updates(2, 1, 3))
+    assert reader.story == [1, 2, 3]
+
+
+async def test_what_comes_behind_a_newer_one_is_a_gap_between_its_neighbours(desk: Desk) -> None:
+    reader, latest = desk.reader("AAPL"), desk.reader("AAPL", terms=Terms("latest", 0.1))
+    await desk.tell(update(1), update(2, "MSFT"), update(7))
+    await desk.tell(update(3), update(5))
+    desk.alarms.advance(1)
+    assert reader.story == [1, 7, (1, 7), (3, 7)]
+    assert latest.seqs == [7]
+    # Whoever asks gets it in its place.
+    assert [one.seq for one in desk.hub.recent.after(Since(EPOCH, 1), ["AAPL"])] == [3, 5, 7]
+
+
+async def test_an_earlier_life_of_the_stream_is_no_news_after_a_later_one(desk: Desk) -> None:
+    reader = desk.reader("AAPL")
+    await desk.tell(update(9))
+    await desk.tell(update(1, epoch=LATER_EPOCH))
+    await desk.tell(update(10), update(2, epoch=LATER_EPOCH))
+    assert reader.story == [9, 1, 2]
+
+
+async def test_what_two_bridges_tell_of_a_new_life_is_told_or_is_a_gap(desk: Desk) -> None:
+    reader = desk.reader("AAPL")
+    await desk.tell(*updates(5, epoch=LATER_EPOCH))
+    await desk.tell(*updates(3, 6, epoch=LATER_EPOCH))
+    assert reader.story == [5, (0, 5), 6]
+
+
+async def test_how_long_updates_took_is_measured_once_for_each_socket(desk: Desk) -> None:
+    desk.reader("AAPL")
+    desk.reader("AAPL")
+    desk.reader("AAPL", terms=Terms(timing=True))
+    await desk.tell(update(1, published_us=1), update(2, "MSFT", published_us=1), update(3))
+    assert desk.hub.lag.count == 3
+
+
+# Subscribing
+
+
+async def test_what_is_owed_comes_first_and_is_not_repeated_by_the_live_flow(desk: Desk) -> None:
+    reader = desk.reader()
+    owed = Owed([Gap("AAPL", 1, 5, EPOCH), Snapshot(update(5))], {"AAPL": (EPOCH, 5)})
+    desk.subscribe(reader, "AAPL", owed=owed)
+    await desk.tell(*updates(4, 5, 6))
+    assert reader.story == [(1, 5), {5}, 6]
+
+
+@pytest.mark.parametrize("before", [PLAIN, Terms("batch", 5.0), Terms("latest", 5.0), Terms(timing=True)])
+@pytest.mark.parametrize("after", [PLAIN, Terms("batch", 0.1), Terms("latest", 0.1), Terms(timing=True)])
+async def test_a_second_subscribe_with_newest_values_begins_anew_on_the_new_terms(
+    desk: Desk, before: Terms, after: Terms
 ) -> None:
-    hub = Hub()
-    for batch, expected in (
-        (Batch("a", 7, [update(1)]), 1),  # never heard before
-        (Batch("a", 8, [update(2)]), 1),
-        (Batch("a", 8, []), 1),  # a beat that repeats what was heard
-        (Batch("a", 8, [update(2)]), 1),  # sent twice
-        (Batch("a", 10, [update(3)]), 2),  # 9 was lost
-        (Batch("a", 11, []), 3),  # 11 was lost and only its beat has come
-        (Batch("a", 12, [update(4)]), 3),
-        (Batch("b", 0, []), 4),
-        (Batch("a", 12, []), 4),
-    ):
-        hub.deliver(batch)
-        assert len(healings) == expected, batch
+    reader = desk.reader("AAPL", terms=before)
+    await desk.tell(*updates(1))
+    desk.alarms.advance(0.01)
+    await desk.tell(*updates(2, 3))
+    desk.subscribe(reader, "AAPL", terms=after, owed=Owed([Snapshot(update(3))]))
+    told = len(reader.story)
+    assert reader.story[-1] == {3}
+    for one in updates(4, 5, 6):
+        await desk.tell(one)
+        desk.alarms.advance(1)
+    desk.alarms.advance(20)
+    assert reader.story[told:] == [4, 5, 6]
+    assert desk.hub._audiences["AAPL"].size == 1
 
 
-async def test_the_number_of_bridges_remembered_is_bounded(healings: list[int]) -> None:
-    hub = Hub()
-    for number in range(200):
-        hub.deliver(Batch(f"bridge {number}", 1, []))
-    assert len(hub._heard) <= 64
-
-
-async def test_healing_tells_the_gap_and_the_newest_only_to_those_behind() -> None:
-    hub = Hub()
-    behind, fresh, current = Peer(hub, "AAPL"), Peer(hub, "MSFT"), Peer(hub, "IBM")
-    hub._tell(update(3), {behind.connection})
-    hub._tell(update(9, "IBM"), {current.connection})
-    for healed in (update(7), update(8, "MSFT"), update(9, "IBM"), update(1, "UNASKED")):
-        hub._tell_healed(healed)
-    assert behind.got[1] == {"type": "gap", "symbol": "AAPL", "from": 3, "to": 7}
-    assert behind.seqs == [3, 7]
-    assert [frame["type"] for frame in fresh.got] == ["prediction_update"]
-    assert current.seqs == [9]
-
-
-async def test_a_hole_that_is_noticed_while_healing_is_healed_too(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("before", [Terms("batch", 5.0), Terms("latest", 5.0), Terms("latest", 5.0, 0.1)])
+@pytest.mark.parametrize("after", [PLAIN, Terms("batch", 0.1), Terms("latest", 0.1), Terms(timing=True)])
+async def test_a_second_subscribe_without_newest_values_keeps_the_order_and_repeats_nothing(
+    desk: Desk, before: Terms, after: Terms, others: int
 ) -> None:
-    hub = Hub()
-    Peer(hub, "AAPL")
-    reading, read_on, rounds = asyncio.Event(), asyncio.Event(), []
-
-    async def heal(self: Hub) -> None:
-        rounds.append(dict(self._heard))
-        reading.set()
-        await read_on.wait()
-
-    monkeypatch.setattr(Hub, "_heal", heal)
-    hub.deliver(Batch("a", 1, []))
-    await reading.wait()
-    hub.deliver(Batch("a", 5, [update(5)]))
-    read_on.set()
-    assert hub._healing is not None
-    await asyncio.wait_for(hub._healing, 5)
-    assert rounds == [{"a": 1}, {"a": 5}]
-
-
-async def test_nothing_is_healed_without_subscribers() -> None:
-    hub = Hub()
-    hub.deliver(Batch("a", 7, [update(1)]))
-    assert hub._healing is None
+    for _ in range(others):
+        desk.reader("AAPL", terms=Terms("latest", 1.0))
+    reader = desk.reader("AAPL", terms=before)
+    await desk.tell(*updates(1))
+    desk.alarms.advance(0.01)
+    await desk.tell(*updates(2, 3))
+    desk.subscribe(reader, "AAPL", terms=after)
+    for one in updates(4, 5, 6):
+        await desk.tell(one)
+        desk.alarms.advance(0.5)
+    desk.alarms.advance(20)
+    for one in updates(7, 8):
+        await desk.tell(one)
+        desk.alarms.advance(20)
+    assert reader.seqs == sorted(set(reader.seqs))
+    assert set(reader.seqs) >= {1, 4, 5, 6, 7, 8}
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        {},
-        {"type": "other"},
-        {"type": "predictions.batch", "bridge": "b"},
-        {"type": "predictions.batch", "bridge": "b", "batch": 1, "updates": [["AAPL"]]},
-    ],
-)
-def test_a_message_that_is_no_batch_is_told_from_one(message: dict[str, Any]) -> None:
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        batches.decode(message)
+async def test_on_the_same_terms_a_second_subscribe_without_newest_values_loses_nothing(desk: Desk) -> None:
+    for terms in (PLAIN, Terms("batch", 5.0), Terms(timing=True)):
+        reader = desk.reader("AAPL", terms=terms)
+        seqs = range(desk.hub.recent.last_seq + 1, desk.hub.recent.last_seq + 13)
+        await desk.tell(*updates(*seqs))
+        desk.subscribe(reader, "AAPL", terms=terms)
+        desk.alarms.advance(20)
+        assert reader.seqs == list(seqs)
 
 
-async def test_the_hub_survives_what_is_no_batch_on_the_channel_layer(
-    redis_client: redis.Redis, healings: list[int]
-) -> None:
-    hub = Hub()
-    peer = Peer(hub, "AAPL")
-    layer = get_channel_layer()
-    hub.start()
-    hub.start()
-    try:
-        await asyncio.wait_for(hub.joined.wait(), 10)
-        await layer.group_send(batches.GROUP, {"type": "junk"})
-        good = {"type": "predictions.batch", "bridge": "b", "batch": 1}
-        told = [["AAPL", 1, "e", b'{"seq":1}']]
-        await layer.group_send(batches.GROUP, {**good, "updates": told})
-        await asyncio.wait_for(peer.told.wait(), 10)
-    finally:
-        await hub.stop()
-        await layer.flush()
-    assert peer.seqs == [1]
+# Whether the live flow is whole
 
 
-def test_an_update_carries_the_document_without_features() -> None:
-    document = PredictionDocument(
-        symbol="AAPL",
-        predicted_price=1.0,
-        current_price=1.0,
-        confidence=0.5,
-        horizon="1d",
-        model_version="m",
-        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
-        seq=3,
-        epoch="e",
-        features={"x": 1},
-    )
-    told = batches.update_of(document)
-    assert (told.symbol, told.seq, told.epoch) == ("AAPL", 3, "e")
-    assert "features" not in json.loads(told.document)
+async def test_the_flow_is_whole_while_a_bridge_beats(desk: Desk) -> None:
+    assert desk.hub._is_current()
+    desk.alarms.advance(2.5)
+    assert desk.hub._is_current()
+    await desk.hub.take(Batch("bridge", 1, []))
+    desk.alarms.advance(2.5)
+    assert desk.hub._is_current()
+    desk.alarms.advance(1)
+    assert not desk.hub._is_current()
+
+
+async def test_before_a_bridge_was_heard_the_flow_is_not_whole() -> None:
+    assert not Hub(memory=10)._is_current()

@@ -21,7 +21,7 @@ def test_a_message_is_read_as_it_was_written() -> None:
     "message",
     [
         {},
-        {"type": batches.encode("b", 1, [])["type"], "updates": []},
+        {"type": batches.TYPE, "updates": []},
         {"type": news.TYPE},
         {"type": news.TYPE, "news": [[1]]},
     ],

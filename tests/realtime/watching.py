@@ -26,12 +26,19 @@ class Socket:
     def __init__(self, revoking: Revocation, caller: Caller) -> None:
         self.heard: list[Verdict] = []
         self.told = asyncio.Event()
-        self.watched = Watched(caller, ADDRESS, self._hear)
+        # The ends that it was warned of.
+        self.warned: list[datetime] = []
+        self.was_warned = asyncio.Event()
+        self.watched = Watched(caller, ADDRESS, self._hear, self._warn)
         revoking.add(self.watched)
 
     def _hear(self, verdict: Verdict) -> None:
         self.heard.append(verdict)
         self.told.set()
+
+    def _warn(self, expires_at: datetime) -> None:
+        self.warned.append(expires_at)
+        self.was_warned.set()
 
     async def verdict(self) -> str:
         """The reason of the refusal, or ``changed``; waits for it."""
