@@ -22,7 +22,7 @@ def subscribe(socket: ClientConnection, *symbols: str, **terms: Any) -> None:
 
 def receive_until(socket: ClientConnection, seq: int) -> list[dict[str, Any]]:
     """Frames up to the one with the update `seq`."""
-    frames = []
+    frames: list[dict[str, Any]] = []
     while not frames or all(update["seq"] != seq for update in updates_of(frames[-1])):
         frames.append(receive(socket))
     return frames
