@@ -15,6 +15,7 @@ import pytest
 import redis
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 
+from accounts import following
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
 from tests.stack import TEMPLATE, Stack, fresh_database
@@ -34,6 +35,13 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 
 
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_follows_at_the_end(django_db_setup: None) -> Iterator[None]:
+    """End the follower of access changes, which a test may have started, before its database is dropped."""
+    yield
+    following._follower.stop()
 
 
 @pytest.fixture
