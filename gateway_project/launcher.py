@@ -161,6 +161,9 @@ class Launcher:
                 )
             await supervisor.end(fresh.process, str(fresh), logger.warning)
             return False
+        if self._stop_wanted.is_set():
+            await supervisor.end(fresh.process, str(fresh), logger.warning)
+            return False
         before = await self._supervisor.replace(name, fresh.process)
         logger.info("%s has taken over from pid %d", fresh, before.pid)
         return True

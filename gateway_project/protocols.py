@@ -11,10 +11,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 
 from realtime import wire
+from realtime.pace import Pace
 
 HEADERS_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 5.0
 MAX_HEAD_BYTES = 64 * 1024
+MOST_SMALL_FRAMES_PER_S = 1_000
+
+_SLICE_BYTES = 8 * 1024
 
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -28,12 +32,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     1. Whoever does not read is cut off. uvicorn closes in good order, which waits for ever for such a peer.
     2. Whoever is refused is told why: half of the connection stays open until the peer has gone. uvicorn
        closes at once, and the kernel answers what is still on its way with a reset that overtakes the reason.
-    3. What a peer can make us hold is bounded: its message, and one pong.
+    3. What a peer can make us hold is bounded: its message, and one pong; and so is how often it may ping, or
+       break a message into fragments.
     4. A frame goes straight to the transport: through uvicorn's `send` it costs twice as much.
     """
 
     listener: wire.Listener | None = None
     _is_deaf = False
+    # Of pings, pongs and fragments.
+    _small_frames: Pace | None = None
     _owed_pong = b""
     # Checks the text message under way; None in a binary one.
     _decoder: codecs.IncrementalDecoder | None = None
@@ -63,9 +70,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # From the peer
 
     def data_received(self, data: bytes) -> None:
-        if self._is_deaf:
-            return
-        super().data_received(data)
+        """In slices: the parser handles all frames of what it is given before anything else may run."""
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self._is_deaf or self.disconnected:
+                return
+            super().data_received(data[start : start + _SLICE_BYTES])
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self._refuse_handshake()
 
@@ -87,7 +96,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Any) -> None:
         """Add to one buffer: a list of fragments would grow with empty ones, of which there is no end."""
-        if not self._is_taken(event):
+        if self._is_flood() or not self._is_taken(event):
             return
         whole: Any = self.frames[0]
         if not isinstance(whole, bytearray):
@@ -99,6 +108,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer; a peer that does not read is owed the newest answer alone (RFC 6455, 5.5.3)."""
+        if self._is_flood():
+            return
         answers = [one for one in self.conn.data_to_send() if one]
         if not answers:
             return
@@ -106,6 +117,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(answers))
         else:
             self._owed_pong = answers[-1]
+
+    def handle_pong(self, event: Any) -> None:
+        if not self._is_flood():
+            super().handle_pong(event)
 
     def handle_close(self, event: Any) -> None:
         super().handle_close(event)
@@ -153,6 +168,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().shutdown()
+
+    def _is_flood(self) -> bool:
+        """True for a peer that is cut off: these frames cost it six bytes, and never reach the consumer."""
+        if self._small_frames is None:
+            self._small_frames = Pace(MOST_SMALL_FRAMES_PER_S)
+        if self._small_frames.take(self.loop.time()):
+            return False
+        if not self._is_deaf:
+            self._is_deaf = True
+            self.transport.abort()
+        return True
 
     def _is_taken(self, event: Any) -> bool:
         """False after the end; and for text that is no UTF-8, which is the end (RFC 6455, 8.1)."""
@@ -229,6 +255,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # Nothing reaches this protocol any more, and its parser holds it, and with it the transport.
+        self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

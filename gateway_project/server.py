@@ -141,7 +141,11 @@ def serve(sock: socket.socket, lifeline: Lifeline | None = None) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         # Where it was stuck, if the launcher has to abort it.
         faulthandler.enable()
-    Server(config, lifeline).run(sockets=[sock])
+    server = Server(config, lifeline)
+    if lifeline is None:
+        # Alone, there is nobody to hand over to: whoever keeps this process running starts the next one.
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    server.run(sockets=[sock])
 
 
 class Server(uvicorn.Server):
@@ -169,6 +173,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the launcher when everything that wants to connect can do so."""
         await super().startup(sockets)
+        if self.started and self._lifeline is None and sockets:
+            logger.info("serving at %s", _address_of(sockets[0]))
         if self.started and self._lifeline is not None:
             self._lifeline.begin(self._leave)
 
@@ -184,6 +190,11 @@ class Server(uvicorn.Server):
 
     def _leave(self) -> None:
         self.should_exit = True
+
+
+def _address_of(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def grace_left_s(passed_s: float) -> int:

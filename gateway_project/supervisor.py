@@ -139,6 +139,8 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def _die_with_parent() -> None:
+    # A signal to the whole group is meant for the supervisor, also while a child has not set up its own.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -137,6 +137,11 @@ def reaches_back(epoch: str, seq: int) -> bool:
     return first is not None and first <= seq + 1
 
 
+def last_place() -> tuple[str, int]:
+    """Epoch and seq of the last prediction by its place; ("", 0) for an empty record."""
+    return Prediction.objects.order_by("-epoch", "-seq").values_list("epoch", "seq").first() or ("", 0)
+
+
 def last(limit: int) -> list[PredictionDocument]:
     """The last `limit` predictions by their place, oldest first, without features."""
     return _lean_documents(f"{_LEAN_ROWS} ORDER BY epoch DESC, seq DESC LIMIT %s", [limit])[::-1]

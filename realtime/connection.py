@@ -221,7 +221,7 @@ class Connection:
         if self._blocked_since is None:
             self._write(wire.frame(payload))
             return
-        self._box.control.append(payload)
+        self._box.put_control(payload)
         if self._box.overflowing:
             self._give_up()
 
@@ -296,7 +296,7 @@ class Connection:
             self._refresh()
             return
         while outbox.control and self._may_write:
-            self._write(wire.frame(outbox.control.popleft()))
+            self._write(wire.frame(outbox.take_control()))
         while self._may_write:
             is_owed = outbox.owed > 0
             if not is_owed and now < self._pace.next_free:
@@ -318,10 +318,16 @@ class Connection:
             self._lane_is_next = False
             return self._take_interval(lane, now)
         self._lane_is_next = True
+        is_live = not outbox.owed
         item = outbox.take()
         if item is None:
             return None
-        return messages.encode(item) if isinstance(item, Gap) else self._render(item, _wall_us())
+        if isinstance(item, Gap):
+            return messages.encode(item)
+        wall_us = _wall_us()
+        if is_live and isinstance(item, Update) and item.published_us is not None:
+            self._lag.observe(wall_us - item.published_us, 1)
+        return self._render(item, wall_us)
 
     def _due_lane(self, outbox: Outbox, now: float) -> Lane | None:
         return next((lane for lane in outbox.lanes.values() if len(lane) and lane.due <= now), None)
@@ -345,8 +351,6 @@ class Connection:
         payload = update.frame
         if isinstance(item, Snapshot):
             payload = messages.as_snapshot(payload)
-        elif update.published_us is not None:
-            self._lag.observe(wall_us - update.published_us, 1)
         if self.symbols[update.symbol].timing:
             return messages.with_times(
                 payload, published_us=update.published_us, bridged_us=update.bridged_us, sent_us=wall_us

@@ -17,6 +17,7 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
@@ -39,6 +40,15 @@ logger = logging.getLogger(__name__)
 EXPLANATIONS_SCOPE = "explanations:read"
 
 
+class _NotWatched(Exception):
+    """A job is not watched, for a reason that its asker is told."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
 class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships no types
     """One socket: refused, or welcomed and then subscribed to what it asks for."""
 
@@ -52,12 +62,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         self._pace = Pace(limits.FRAMES_IN_PER_S)
         self._hub = hub.current()
         self._connection = self._connect(scope, send)
-        code: int | None = None
+        code, reason = None, ""
         try:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
-                    code = message.get("code")
+                    code, reason = message.get("code"), message.get("reason") or ""
                     break
                 if message["type"] == "websocket.connect":
                     await send({"type": "websocket.accept"})
@@ -65,7 +75,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                 elif not self._connection.closed:
                     await self._take(message.get("text") or message.get("bytes") or "")
         finally:
-            self._leave(code)
+            self._leave(code, reason)
 
     def _connect(self, scope: dict[str, Any], send: Any) -> Connection:
         agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
@@ -80,21 +90,24 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         self._hub.add(connection)
         return connection
 
-    def _leave(self, code: int | None) -> None:
+    def _leave(self, code: int | None, reason: str) -> None:
         """Give back what the socket held."""
         connection = self._connection
+        if self._leased is not None:
+            leases.current().give_back(self._leased)
         self._stop_auth_timer()
         connection.on_lost()
         self._hub.remove(connection)
         if self._watched is not None:
             revocation.current().remove(self._watched)
             self._watched = None
-        if self._leased is not None:
-            leases.current().give_back(self._leased)
         logger.info(
-            "socket %s closed: code %s, after %.0f s, %d updates sent, %d dropped",
+            "socket %s of %s closed: %s %s after %.0f s, %d updates sent, %d dropped",
             connection.id,
+            connection.peer.name or "nobody",
             code,
+            # What a client writes there is none of ours.
+            reason if reason in Code.__members__ else "",
             (timezone.now() - connection.peer.since).total_seconds(),
             connection.sent,
             connection.dropped,
@@ -122,6 +135,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
     async def _authenticate(self, credential: str, id_: str | None = None) -> None:
         """Let the caller in, or refuse."""
         self._stop_auth_timer()
+        changes = revocation.current().changes
         try:
             caller = await entrance.admit(credential, self._connection.peer.address)
             tier = await _tier_of(caller)
@@ -131,7 +145,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             return
         if self._connection.closed:
             return
-        self._watch_over(caller)
+        self._watch_over(caller, changes)
         self._connection.pace(tier.frames_per_s)
         self._connection.tell(
             messages.welcome(
@@ -154,8 +168,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             raise Refused(Code.TOO_MANY_CONNECTIONS, detail, Close.TOO_MANY_CONNECTIONS)
         self._leased = caller.account_id
 
-    def _watch_over(self, caller: Caller) -> None:
-        """From here on the socket lives as long as the credential."""
+    def _watch_over(self, caller: Caller, changes: int) -> None:
+        """From here on the socket lives as long as the credential, which was checked after `changes`."""
         peer = self._connection.peer
         peer.name, peer.account_id = caller.name, caller.account_id
         if caller.key_id is not None:
@@ -164,6 +178,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             revocation.current().remove(self._watched)
         self._watched = Watched(caller, peer.address, self._on_verdict, self._on_expiring)
         revocation.current().add(self._watched)
+        revocation.current().judge_if_changed(self._watched, changes)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         """The credential has ended, or has other rights now than this socket was opened with."""
@@ -234,6 +249,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
 
     async def _renew(self, request: requests.Auth, present: Caller) -> None:
         """Live on with another credential of the same rights; what is refused leaves the present one."""
+        changes = revocation.current().changes
         try:
             caller = await entrance.admit(request.credential, self._connection.peer.address)
         except Refused as refused:
@@ -245,7 +261,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             detail = "That is another account, or has other rights: open another connection for it."
             self._tell_error(Code.ALREADY_AUTHENTICATED, detail, request.id)
             return
-        self._watch_over(caller)
+        self._watch_over(caller, changes)
         self._connection.tell(messages.Authenticated(caller.expires_at, request.id))
 
     async def _on_subscribe(self, request: requests.Subscribe) -> None:
@@ -283,24 +299,34 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         """Watch first and look afterwards, so that no end is missed in between."""
         if not self._may_read_explanations(request.id):
             return
-        watching, connection = self._hub.watching, self._connection
         try:
             job = await blocking.run(jobs.find, request.job_id, account_id=caller.account_id)
             if job is None:
-                detail = "There is no such job of this account."
-                self._tell_error(Code.UNKNOWN_JOB, detail, request.id)
-            elif connection.closed:
-                return
-            elif not watching.watch(connection, str(job.computation_id), str(job.pk)):
-                detail = f"A connection watches {limits.MAX_WATCHES} jobs at most."
-                self._tell_error(Code.TOO_MANY_WATCHES, detail, request.id)
-            else:
-                state = await blocking.run(explained.current_news, job.computation_id)
-                if watching.is_watched(connection, str(job.computation_id)):
-                    watching.tell(connection, state, request.id)
+                raise _NotWatched(Code.UNKNOWN_JOB, "There is no such job of this account.")
+            await self._watch_job(str(job.computation_id), str(job.pk), request.id)
         except (DatabaseFailure, TimeoutError):
             detail = "Jobs cannot be read right now; try again in a moment."
             self._tell_error(Code.STORE_UNAVAILABLE, detail, request.id)
+        except _NotWatched as reason:
+            self._tell_error(reason.code, reason.detail, request.id)
+
+    async def _watch_job(self, computation_id: str, job_id: str, id_: str | None) -> None:
+        watching, connection = self._hub.watching, self._connection
+        if connection.closed:
+            return
+        if not watching.watch(connection, computation_id, job_id):
+            detail = f"A connection watches {limits.MAX_WATCHES} jobs at most."
+            raise _NotWatched(Code.TOO_MANY_WATCHES, detail)
+        try:
+            state = await blocking.run(explained.current_news, uuid.UUID(computation_id))
+        except (DatabaseFailure, TimeoutError):
+            watching.unwatch(connection, computation_id)
+            raise
+        except ObjectDoesNotExist:
+            watching.unwatch(connection, computation_id)
+            raise _NotWatched(Code.UNKNOWN_JOB, "There is no such job any more.") from None
+        if watching.is_watched(connection, computation_id):
+            watching.tell(connection, state, id_)
 
     def _tell_error(self, code: Code, detail: str, id_: str | None) -> None:
         self._connection.tell(messages.Error(code, detail, id_))

@@ -29,7 +29,8 @@ async def read_missed(after: Place, *, most: int) -> list[Update] | None:
             found = await _read_until_it_works(after, most + 1)
     except TimeoutError:
         return None
-    logger.info("read %d updates after a hole at %s", len(found), after[1])
+    if found:
+        logger.info("caught up with %d updates that had not come over the channel layer", len(found))
     return found if len(found) <= most else None
 
 

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 10.0
+_LAG_PERIOD_S = 60.0
 _CLOSES_PER_S = 1_000
 _STEP_S = 0.02
 
 
 async def close_idle_for_ever(hub: Hub) -> None:
-    """Look every few seconds for sockets without a subscription that have said nothing for `IDLE_S`."""
+    """Look every few seconds for sockets without a subscription that have said nothing for `IDLE_S`.
+
+    And let the histogram of the lag forget what is long ago.
+    """
+    turned_at = hub.alarms.now()
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        close_idle(hub, now=hub.alarms.now())
+        now = hub.alarms.now()
+        close_idle(hub, now=now)
+        if now - turned_at >= _LAG_PERIOD_S:
+            turned_at = now
+            hub.lag.turn()
 
 
 def close_idle(hub: Hub, *, now: float) -> None:

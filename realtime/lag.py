@@ -8,14 +8,19 @@ BOUNDS_MS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1_000, 2_000,
 
 
 class Lag:
-    """Counts by bucket; the last bucket has no upper bound. Weighted: one update goes to many sockets."""
+    """Counts by bucket; the last bucket has no upper bound. Weighted: one update goes to many sockets.
 
-    __slots__ = ("count", "counts", "sum_us")
+    What waits because its subscriber asked for an interval, or was missed, does not count. `turn` is called
+    once a period: quantiles are those of this period and the last.
+    """
+
+    __slots__ = ("_before", "_turned", "count", "counts", "sum_us")
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_MS) + 1)
         self.count = 0
         self.sum_us = 0
+        self._before = self._turned = [0] * len(self.counts)
 
     def observe(self, lag_us: int, sockets: int) -> None:
         """`sockets` have got an update that was published `lag_us` microseconds ago."""
@@ -24,14 +29,19 @@ class Lag:
             self.count += sockets
             self.sum_us += lag_us * sockets
 
+    def turn(self) -> None:
+        """A period begins."""
+        self._before, self._turned = self._turned, list(self.counts)
+
     def quantile_ms(self, share: float) -> int | None:
-        """The upper bound of the bucket that `share` of all deliveries do not exceed; None without any.
+        """The upper bound of the bucket that `share` of the deliveries do not exceed; None without any.
 
         The last bucket has no bound: 10 s stands for "10 s or more".
         """
-        seen = 0
-        for bound, count in zip((*BOUNDS_MS, BOUNDS_MS[-1]), self.counts, strict=True):
+        recent = [now - then for now, then in zip(self.counts, self._before, strict=True)]
+        seen, total = 0, sum(recent)
+        for bound, count in zip((*BOUNDS_MS, BOUNDS_MS[-1]), recent, strict=True):
             seen += count
-            if count and seen >= share * self.count:
+            if count and seen >= share * total:
                 return bound
         return None

@@ -39,6 +39,7 @@ class Source(Protocol):
 Item = Update | Snapshot | Gap
 ItemT = TypeVar("ItemT", bound=Item)
 
+_MOST_CONTROL_BYTES = 1 << 20
 _MOST_LANES = 200
 """Twice what a socket needs that has another interval for each of its symbols."""
 
@@ -89,13 +90,14 @@ class Lane:
 class Outbox:
     """What one socket has not got yet."""
 
-    __slots__ = ("_capacity", "control", "dropped", "lanes", "owed", "updates")
+    __slots__ = ("_capacity", "control", "control_bytes", "dropped", "lanes", "owed", "updates")
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         # Updates that were left out and not told of yet; a gap that was left out stands for one at least.
         self.dropped = 0
         self.control: deque[bytes] = deque()
+        self.control_bytes = 0
         self.updates: deque[Item] = deque()
         self.owed = 0
         self.lanes: dict[tuple[str, float], Lane] = {}
@@ -107,7 +109,18 @@ class Outbox:
     @property
     def overflowing(self) -> bool:
         """True when even the answers to its own requests pile up: the reader is given up."""
-        return len(self.control) > self._capacity
+        return len(self.control) > self._capacity or self.control_bytes > _MOST_CONTROL_BYTES
+
+    def put_control(self, payload: bytes) -> None:
+        """Queue an answer, a warning or an error."""
+        self.control.append(payload)
+        self.control_bytes += len(payload)
+
+    def take_control(self) -> bytes:
+        """The next of them; there must be one."""
+        payload = self.control.popleft()
+        self.control_bytes -= len(payload)
+        return payload
 
     @property
     def oldest(self) -> Update | None:
@@ -160,7 +173,9 @@ class Outbox:
     def put_batched(self, lane: Lane, item: Update | Gap) -> None:
         """Queue for the next batch; the oldest is dropped and counted where there is no room."""
         lane.gaps_and_updates.append(item)
-        self._shorten(lane.gaps_and_updates, self._capacity)
+        if sum(len(one.gaps_and_updates) for one in self.lanes.values()) > self._capacity:
+            longest = max(self.lanes.values(), key=lambda one: len(one.gaps_and_updates))
+            self._shorten(longest.gaps_and_updates, len(longest.gaps_and_updates) - 1)
 
     def forget(self, symbols: Iterable[str]) -> None:
         """What waits of `symbols` is not wanted any more."""
@@ -174,8 +189,13 @@ class Outbox:
                 del lane.marked[symbol]
 
     def hasten(self, symbols: Iterable[str], taker: object) -> bool:
-        """Owe at once what waits of `symbols` for an interval's end; True where something did."""
-        hastened: list[Item] = []
+        """Owe at once what waits of `symbols`, whatever for; True where something did."""
+        wanted = set(symbols)
+        live = list(islice(self.updates, self.owed, None))
+        hastened: list[Item] = [item for item in live if item.symbol in wanted]
+        if hastened:
+            kept = [item for item in live if item.symbol not in wanted]
+            self.updates = deque([*islice(self.updates, self.owed), *kept])
         for lane in self.lanes.values():
             hastened += lane.take_away(symbols, taker)
         self.owe(hastened)

@@ -236,7 +236,6 @@ def _row(connection: Connection, wall_us: int) -> Row:
         sent=connection.sent,
         dropped=connection.dropped,
         waiting=connection.waiting,
-        lag_us=max(0, lag_us),
         late_us=_late_us(connection, lag_us),
     )
 

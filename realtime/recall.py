@@ -45,6 +45,8 @@ class Read:
     newest: dict[str, Update] = field(default_factory=dict)
     missed: list[Update] | None = field(default_factory=list)
     failed: bool = False
+    # True where the place that was given is beyond all that was ever recorded.
+    is_unknown: bool = False
     # Of these nothing was read, since memory had it.
     covered: Sequence[str] = ()
 
@@ -70,6 +72,9 @@ class Recall:
         self._newest = _NewestReader()
         self._reading = asyncio.Semaphore(_MOST_READS)
         self._waiting = 0
+        # Up to here something is known to be in the record.
+        self._recorded: Place = ("", 0)
+        self._asking = asyncio.Lock()
 
     async def read(self, symbols: Sequence[str], *, since: Since | None, snapshot: bool) -> Read:
         """Read what memory does not have of what is asked; returns at once where it has all."""
@@ -100,6 +105,11 @@ class Recall:
         uncovered = [symbol for symbol in symbols if not self._recent.covers(symbol, since)]
         found.covered = [symbol for symbol in symbols if symbol not in uncovered]
         await self._read_newest(found, uncovered)
+        place = (since.epoch, max(since.of(symbol) for symbol in symbols) if symbols else 0)
+        if not await self._was_recorded(place):
+            found.is_unknown, found.missed = True, None
+            await self._read_newest(found, symbols)
+            return
         behind = [
             symbol
             for symbol in uncovered
@@ -111,11 +121,30 @@ class Recall:
         elif behind or (uncovered and since.epoch > self._recent.epoch):
             found.missed = await self._read_missed(behind or uncovered, since)
 
+    async def _was_recorded(self, place: Place) -> bool:
+        """False for a place beyond all that is recorded: nobody can have seen that. True in doubt.
+
+        Who comes from a process that is ahead of this one has seen what is in the record for certain.
+        """
+        if place <= max(self._recent.place, self._recorded):
+            return True
+        async with self._asking:  # one asks, and all who wait have the answer
+            if place > self._recorded:
+                try:
+                    self._recorded = await blocking.run(record.last_place)
+                except (DatabaseFailure, TimeoutError):
+                    return True
+        return place <= self._recorded
+
     async def _read_newest(self, found: Read, symbols: Sequence[str]) -> None:
         if symbols:
             try:
                 found.newest = await self._newest.read(symbols)
             except (NoStoreReachable, TimeoutError):
+                found.failed = True
+            except Exception:
+                # It would end the sockets of all who wait for the same read.
+                logger.exception("newest values cannot be read")
                 found.failed = True
 
     async def _read_missed(self, symbols: Sequence[str], since: Since) -> list[Update] | None:
@@ -141,7 +170,9 @@ class Recall:
         if not all(self._recent.covers(symbol, since) for symbol in read.covered):
             return None  # it was forgotten while others were read
         by_place = {update.place: update for update in read.missed}
-        by_place.update((update.place, update) for update in self._recent.after(since, symbols))
+        by_place.update(
+            (update.place, update) for update in self._recent.after(since, symbols, most=MAX_RESUMED)
+        )
         return [by_place[place] for place in sorted(by_place)] if len(by_place) <= MAX_RESUMED else None
 
     def _catch_up(self, symbols: Sequence[str], missed: list[Update], since: Since) -> Owed:
@@ -160,10 +191,12 @@ class Recall:
         owed = Owed()
         for symbol in symbols:
             update = self._newest_of(symbol, read)
-            if update is not None and (update.epoch != since.epoch or update.seq > since.of(symbol)):
+            if update is None:
+                continue
+            if read.is_unknown or update.epoch != since.epoch or update.seq > since.of(symbol):
                 owed.items.append(Gap(symbol, since.of(symbol), self._end_of_gap(update), update.epoch))
                 self._add_snapshot(owed, update)
-            elif update is not None:
+            else:
                 owed.known[symbol] = (since.epoch, since.of(symbol))
         return owed
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from realtime.batches import Place, Update
+from realtime.protocol.limits import MAX_RESUMED
 from realtime.protocol.requests import Since
 
 MOST_SYMBOLS = 100_000
@@ -97,13 +98,16 @@ class Recent:
         seen = since.of(symbol)
         return seen >= self.complete_after or self._broken_at < self._last.get(symbol, 0) <= seen
 
-    def after(self, since: Since, symbols: Iterable[str]) -> list[Update]:
-        """What is here of `symbols` after `since`, in order; of another epoch, nothing."""
+    def after(self, since: Since, symbols: Iterable[str], most: int = MAX_RESUMED) -> list[Update]:
+        """What is here of `symbols` after `since`, in order; of another epoch, nothing.
+
+        No more than one above `most` are looked at, and then they are not all, nor the first.
+        """
         found: list[Update] = []
         for symbol in symbols if since.epoch == self.epoch else ():
             seen = since.of(symbol)
             for update in reversed(self._of.get(symbol, ())):
-                if update.seq <= seen:
+                if update.seq <= seen or len(found) > most:
                     break
                 found.append(update)
         found.sort(key=lambda update: update.seq)

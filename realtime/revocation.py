@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
@@ -33,6 +34,8 @@ _LONGEST_TIMER_S = 30 * 86_400.0
 # Before the end, but not before most of a short life is over.
 _WARNED_BEFORE_S = 60.0
 _WARNED_AT = 0.8
+
+_SLICE = 200
 
 Verdict = Caller | CredentialRefused
 
@@ -59,6 +62,8 @@ class Revocation:
         self._loop = asyncio.get_running_loop()
         self._watched: defaultdict[Change, set[Watched]] = defaultdict(set)
         self._judging: set[asyncio.Task[None]] = set()
+        # How often access has changed.
+        self.changes = 0
 
     def start(self) -> None:
         """Begin to listen to changes."""
@@ -90,7 +95,13 @@ class Revocation:
         """Called from the follower's thread."""
         self._loop.call_soon_threadsafe(self._on_changes, changes)
 
+    def judge_if_changed(self, watched: Watched, since: int) -> None:
+        """Judge a socket that was let in while access changed: nobody was watching it then."""
+        if self.changes != since:
+            self._judge([watched])
+
     def _on_changes(self, changes: list[Change]) -> None:
+        self.changes += 1
         concerned: set[Watched] = set()
         for kind, subject in changes:
             concerned |= self._watched.get((kind, _plain(subject)), set())
@@ -103,6 +114,11 @@ class Revocation:
             task.add_done_callback(self._judging.discard)
 
     async def _judge_all(self, concerned: list[Watched]) -> None:
+        """In slices: each has the time of one call to the pool, however many sockets there are."""
+        for start in range(0, len(concerned), _SLICE):
+            await self._judge_slice(concerned[start : start + _SLICE])
+
+    async def _judge_slice(self, concerned: list[Watched]) -> None:
         questions = [(watched.caller, watched.address) for watched in concerned]
         verdicts = await until_it_works(
             lambda: blocking.run(_ask, questions, timezone.now()), DatabaseFailure, TimeoutError
@@ -146,14 +162,16 @@ class Revocation:
 
 
 def _ask(questions: list[tuple[Caller, str]], now: datetime) -> list[Verdict]:
-    """In a thread of the pool."""
-    verdicts: list[Verdict] = []
+    """In a thread of the pool. Sockets of one credential share a question."""
+    known: dict[tuple[Any, ...], Verdict] = {}
     for caller, address in questions:
-        try:
-            verdicts.append(credentials.authenticate_again(caller, now=now, address=address))
-        except CredentialRefused as refused:
-            verdicts.append(refused)
-    return verdicts
+        key = (caller.key_id, caller.family_id, caller.expires_at, address)
+        if key not in known:
+            try:
+                known[key] = credentials.authenticate_again(caller, now=now, address=address)
+            except CredentialRefused as refused:
+                known[key] = refused
+    return [known[c.key_id, c.family_id, c.expires_at, address] for c, address in questions]
 
 
 def rights(caller: Caller) -> tuple[int | None, str, frozenset[str]]:

@@ -69,8 +69,8 @@ class Process(msgspec.Struct, frozen=True, order=True):
 class Row(msgspec.Struct, frozen=True):
     """One connection. `symbols` are the first few, each with the terms on which it is followed.
 
-    `lag_us` is how old the oldest update is that waits, and `late_us` what of that is more than the interval
-    that the client asked for, in microseconds.
+    `late_us` is how long the oldest update that waits has done so, beyond the interval that the client asked
+    for, in microseconds.
     """
 
     id: str
@@ -84,7 +84,6 @@ class Row(msgspec.Struct, frozen=True):
     sent: int
     dropped: int
     waiting: int
-    lag_us: int
     late_us: int
 
     @property

@@ -34,6 +34,11 @@ class Watching:
         self._watchers.setdefault(computation_id, {}).setdefault(connection, set()).add(job_id)
         return True
 
+    def unwatch(self, connection: Connection, computation_id: str) -> None:
+        """Tell it no more of this computation."""
+        self._watched.get(connection, set()).discard(computation_id)
+        self._forget(connection, computation_id)
+
     def is_watched(self, connection: Connection, computation_id: str) -> bool:
         """True until the end was told."""
         return computation_id in self._watched.get(connection, ())
@@ -77,8 +82,7 @@ class Watching:
         for job_id in sorted(jobs):
             connection.tell_frame(messages.explanation(news.kind, news.body, job_id, id_))
         if news.is_final:
-            self._watched.get(connection, set()).discard(news.computation_id)
-            self._forget(connection, news.computation_id)
+            self.unwatch(connection, news.computation_id)
 
     def _tell_watchers(self, news: News) -> None:
         for connection in list(self._watchers.get(news.computation_id, ())):

@@ -59,7 +59,7 @@ class Shown:
     @property
     def lag(self) -> str:
         """How far behind, in words of one size."""
-        lag_ms = self.row.lag_us / 1000
+        lag_ms = self.row.late_us / 1000
         return "-" if not lag_ms else f"{lag_ms:.0f} ms" if lag_ms < 1000 else f"{lag_ms / 1000:.1f} s"
 
     @property

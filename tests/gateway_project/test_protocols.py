@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import socket
 import struct
@@ -20,6 +21,7 @@ import uvicorn
 import uvloop
 
 from gateway_project import draining, embedded, protocols
+from gateway_project.protocols import MOST_SMALL_FRAMES_PER_S
 from realtime import wire
 from tests.integration.frame_cases import (
     BINARY,
@@ -378,11 +380,40 @@ async def test_text_that_is_no_utf_8_ends_the_socket_without_a_word_in_the_log(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+@pytest.mark.parametrize("flood", [frame(PING), frame(0xA), frame(0, fin=False)])
+@on_uvloop
+async def test_a_flood_of_frames_that_cost_the_peer_nothing_cuts_it_off(flood: bytes) -> None:
+    async with opened() as (_, peer):
+        await peer.send(frame(TEXT, b"begun", fin=False), flood * (2 * MOST_SMALL_FRAMES_PER_S))
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(5):
+                while True:
+                    await peer.frame()
+
+
+@on_uvloop
+async def test_a_connection_that_came_and_went_leaves_nothing_to_the_collector() -> None:
+    for _ in range(2):  # what is made once is made by the first
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            async with opened() as (server, peer):
+                await peer.send(frame(TEXT, b"hello"))
+                await server.is_sent("hello")
+                server.send = server.frames = None  # the hold of the test itself
+            gc.collect()
+            left = [one for one in gc.garbage if type(one).__name__ in ("HttpProtocol", "WebSocketProtocol")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert left == []
+
+
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @on_uvloop
 async def test_fragments_are_one_buffer_however_many_they_are(opcode: int) -> None:
     async with opened() as (server, peer):
-        first, *empty, last = fragments(opcode, b"first", *[b""] * 5_000, b"last")
+        first, *empty, last = fragments(opcode, b"first", *[b""] * 500, b"last")
         await peer.send(b"".join([first, *empty, frame(PING)]))
         assert await peer.frame() == (PONG, b"")
         assert len(server.frames.frames) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from gateway_project import embedded
@@ -184,3 +184,14 @@ def test_a_launcher_for_sockets_that_is_killed_leaves_no_worker(stack: Stack) ->
     gateway.process.wait(timeout=10)
     eventually(lambda: not Path(f"/proc/{worker}").exists())
     assert not embedded.is_listening(gateway.port)
+
+
+def test_a_single_process_ends_in_good_order_on_sighup(own_stack: Stack) -> None:
+    web = own_stack.start_web()
+    with own_stack.socket() as socket:
+        web.send_signal(signal.SIGHUP)
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert web.wait(20) == 0

@@ -64,16 +64,14 @@ def test_more_than_a_thousand_or_another_life_of_the_stream_is_a_gap_and_a_snaps
             seqs.append(live)
 
 
-def test_nothing_missed_and_a_place_in_the_future_give_the_live_flow_alone(stack: Stack, symbol: str) -> None:
+def test_nothing_missed_gives_the_live_flow_alone(stack: Stack, symbol: str) -> None:
     (seq,) = stack.publish(event(symbol))
     eventually(lambda: stack.count_rows(symbol) == 1)
     epoch = epoch_of(stack, symbol)
-    with stack.socket() as socket, stack.socket() as ahead:
+    with stack.socket() as socket:
         resume(socket, [symbol], epoch, seq)
-        resume(ahead, [symbol], epoch, seq + 1)
         first, second = stack.publish(event(symbol), event(symbol))
         assert [receive(socket)["seq"] for _ in range(2)] == [first, second]
-        assert receive(ahead)["seq"] == second
 
 
 def test_a_process_that_has_just_started_remembers_what_was_before_it(own_stack: Stack, symbol: str) -> None:
@@ -103,4 +101,15 @@ def test_what_is_beyond_the_memory_of_the_process_is_read_from_the_record(
         resume(socket, [symbol], epoch_of(own_stack, symbol), wanted[4])
         assert [receive(socket)["seq"] for _ in range(15)] == wanted[5:]
         (live,) = own_stack.publish(event(symbol))
+        assert receive(socket)["seq"] == live
+
+
+def test_a_place_that_nobody_can_have_seen_is_a_gap_and_not_silence(stack: Stack, symbol: str) -> None:
+    (seq,) = stack.publish(event(symbol))
+    eventually(lambda: stack.count_rows(symbol) == 1)
+    with stack.socket() as socket:
+        resume(socket, [symbol], epoch_of(stack, symbol), seq + 1_000_000)
+        assert receive(socket)["to"] == seq
+        assert receive(socket)["snapshot"] is True
+        (live,) = stack.publish(event(symbol))
         assert receive(socket)["seq"] == live

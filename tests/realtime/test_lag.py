@@ -68,3 +68,16 @@ def test_a_quantile_is_the_bound_above_the_share_of_all_deliveries(
         assert not all_us
     elif bound != BOUNDS_MS[-1]:
         assert sum(lag_us <= bound * 1_000 for lag_us in all_us) >= share * len(all_us)
+
+
+def test_what_is_longer_ago_than_two_periods_does_not_count_in_the_quantiles() -> None:
+    lag = Lag()
+    lag.observe(9_000_000, 10)
+    lag.turn()
+    lag.observe(1_500, 1)
+    assert lag.quantile_ms(0.99) == 10_000
+    lag.turn()
+    assert lag.quantile_ms(0.99) == 2
+    lag.turn()
+    assert lag.quantile_ms(0.99) is None
+    assert lag.count == 11

@@ -279,3 +279,41 @@ def test_the_oldest_is_an_update_and_no_newest_value() -> None:
     outbox.put(update(5))
     oldest.append(outbox.oldest)
     assert oldest == [None, update(4), update(5)]
+
+
+def test_all_batches_together_hold_no_more_than_the_capacity_and_the_longest_gives_way() -> None:
+    outbox = Outbox(10)
+    few, many = outbox.lane("batch", 1.0), outbox.lane("batch", 2.0)
+    for seq in range(1, 4):
+        outbox.put_batched(few, update(seq))
+    for seq in range(4, 24):
+        outbox.put_batched(many, update(seq, "MSFT"))
+    assert (len(few), len(many), outbox.dropped) == (3, 7, 13)
+    assert [one.seq for one in many.take(100, None) if isinstance(one, Update)] == list(range(17, 24))
+
+
+def test_answers_are_bounded_in_bytes_as_well() -> None:
+    outbox = Outbox(1_000)
+    states = []
+    for payload in (b"x" * (1 << 20), b"y"):
+        outbox.put_control(payload)
+        states.append(outbox.overflowing)
+    assert outbox.take_control()[:1] == b"x"
+    assert [*states, outbox.overflowing] == [False, True, False]
+
+
+def test_what_waits_in_order_of_symbols_that_change_their_terms_is_owed_before_what_waits_in_lanes() -> None:
+    outbox = Outbox(10)
+    for seq in (1, 3):
+        outbox.put(update(seq))
+    outbox.put(update(2, "MSFT"))
+    outbox.put_batched(outbox.lane("batch", 1.0), update(4))
+    assert outbox.hasten(["AAPL"], None)
+    assert outbox.owed == 3
+    taken = [outbox.take() for _ in range(4)]
+    assert [(one.symbol, one.seq) for one in taken if isinstance(one, Update)] == [
+        ("AAPL", 1),
+        ("AAPL", 3),
+        ("AAPL", 4),
+        ("MSFT", 2),
+    ]

@@ -121,10 +121,8 @@ def test_of_many_the_worst_are_told_and_all_are_counted(two: Two) -> None:
     assert (roll.matching, len(worst)) == (13, 3)
     assert [len(report.rows) for report in roll.reports] == [3, 3]
     rows = {row.id: row for _, row in worst}
-    assert rows[late].lag_us == pytest.approx(60e6, rel=0.1)
     assert (rows[late].waiting, rows[late].dropped) == (2, 0)
     assert (rows[dropping].waiting, rows[dropping].dropped) == (1000, 10)
-    assert rows[patient].lag_us == pytest.approx(50e6, rel=0.1)
     assert rows[patient].late_us == 0
     assert roll_call.call_roll(Wanted(), most=0).worst(3) == []
 

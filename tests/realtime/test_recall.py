@@ -54,6 +54,7 @@ async def test_who_wants_neither_gets_the_live_flow_alone(world: World) -> None:
 
 
 async def test_a_client_that_is_ahead_of_this_process_gets_no_repetition(world: World) -> None:
+    world.recorded.append(document(5))  # what somebody has seen is recorded
     reader = await world.come("AAPL", "MSFT", since=since(5))
     assert (reader.story, world.calls) == ([], 0)
     await world.tell((3, "AAPL"), (4, "MSFT"), (5, "AAPL"), (6, "AAPL"), (7, "MSFT"))
@@ -63,11 +64,19 @@ async def test_a_client_that_is_ahead_of_this_process_gets_no_repetition(world: 
 @pytest.mark.parametrize("terms", [Terms("latest", 0.1), Terms("batch", 0.1), Terms(timing=True)])
 async def test_a_client_that_is_ahead_gets_no_repetition_on_any_terms(world: World, terms: Terms) -> None:
     reader = world.reader()
+    world.recorded.append(document(5))
     await world.subscribe(reader, "AAPL", since=since(5), terms=terms)
     for seq in range(3, 8):
         await world.tell((seq, "AAPL"))
         world.alarms.advance(1)
     assert reader.story == [6, 7]
+
+
+async def test_a_place_that_nobody_can_have_seen_is_a_gap_and_the_newest(world: World) -> None:
+    reader = await world.come("AAPL", "MSFT", since=since(1_000_000))
+    assert reader.story == [(1_000_000, 1), {1}, (1_000_000, 2), {2}]
+    await world.tell((3, "AAPL"))
+    assert reader.story[-1] == 3
 
 
 async def test_a_client_that_is_ahead_in_one_symbol_alone_gets_no_repetition(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import following, sessions
+from accounts import credentials, following, sessions
 from accounts.actions import revoke_key
 from accounts.credentials import Caller, CredentialRefused
 from accounts.directory import Directory
@@ -200,6 +200,39 @@ async def test_errors_of_the_database_are_outlasted() -> None:
             finally:
                 await blocking.run(rename, "keys_away", "api_keys")
             assert await socket.verdict() == "revoked"
+
+
+async def test_many_sockets_are_judged_in_slices_and_those_of_one_credential_by_one_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caller = await blocking.run(make_key_caller)
+    await blocking.run(lambda: ApiKey.objects.update(revoked_at=timezone.now()))
+    asked: list[int] = []
+    again = credentials.authenticate_again
+
+    def count(asking: Caller, **given: Any) -> Caller:
+        asked.append(1)
+        return again(asking, **given)
+
+    monkeypatch.setattr(credentials, "authenticate_again", count)
+    async with watching() as revoking:
+        sockets = [Socket(revoking, caller) for _ in range(450)]
+        revoking._on_changes([key_change(caller)])
+        assert {await socket.verdict() for socket in sockets} == {"revoked"}
+    assert len(asked) == 3
+
+
+async def test_a_socket_that_was_let_in_while_access_changed_is_judged_at_once() -> None:
+    caller = await blocking.run(make_key_caller)
+    async with watching() as revoking:
+        before = revoking.changes
+        revoking._on_changes([("key", "another")])
+        await blocking.run(lambda: ApiKey.objects.update(revoked_at=timezone.now()))
+        socket = Socket(revoking, caller)
+        revoking.judge_if_changed(socket.watched, revoking.changes)
+        assert socket.heard == []
+        revoking.judge_if_changed(socket.watched, before)
+        assert await socket.verdict() == "revoked"
 
 
 async def test_the_watch_of_a_loop_hears_what_is_committed_until_it_is_stopped(

@@ -29,7 +29,6 @@ def row(id_: str = "a", **changes: Any) -> Row:
         "sent": 5,
         "dropped": 0,
         "waiting": 0,
-        "lag_us": 0,
         "late_us": 0,
     }
     return Row(**values | changes)

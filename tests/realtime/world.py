@@ -44,6 +44,7 @@ class World:
         monkeypatch.setattr(reads, "newest_predictions", self._newest_predictions)
         monkeypatch.setattr(record, "missed", self._missed)
         monkeypatch.setattr(record, "reaches_back", self._reaches_back)
+        monkeypatch.setattr(record, "last_place", self._last_place)
         monkeypatch.setattr(hub_module, "_SETTLE_S", 0.0)
 
     @property
@@ -130,6 +131,10 @@ class World:
     def _reaches_back(self, epoch: str, seq: int) -> bool:
         self._check_record()
         return reaches_back(self._kept, epoch, seq)
+
+    def _last_place(self) -> Place:
+        self._check_record()
+        return max((update_of(one).place for one in self._kept), default=("", 0))
 
     def _newest_predictions(self, symbols: Sequence[str]) -> dict[str, PredictionDocument]:
         self.asked_newest.append(list(symbols))
