@@ -52,6 +52,7 @@ def test_a_frame_is_waited_for_until_its_last_byte(size: int) -> None:
         b"\xc1\x02hi",
         Frame(Opcode.TEXT, b"masked").serialize(mask=True),
     ],
+    ids=["a fragment", "a reserved bit", "a mask"],
 )
 def test_a_frame_that_no_server_should_send_is_refused(data: bytes) -> None:
     with pytest.raises(frames.MalformedFrame):

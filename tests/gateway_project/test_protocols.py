@@ -380,7 +380,9 @@ async def test_text_that_is_no_utf_8_ends_the_socket_without_a_word_in_the_log(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-@pytest.mark.parametrize("flood", [frame(PING), frame(0xA), frame(0, fin=False)])
+@pytest.mark.parametrize(
+    "flood", [frame(PING), frame(0xA), frame(0, fin=False)], ids=["pings", "pongs", "fragments"]
+)
 @on_uvloop
 async def test_a_flood_of_frames_that_cost_the_peer_nothing_cuts_it_off(flood: bytes) -> None:
     async with opened() as (_, peer):
