@@ -287,6 +287,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         if read.failed:
             detail = "The newest values cannot be read right now; live updates follow."
             self._tell_error(Code.SNAPSHOT_UNAVAILABLE, detail, request.id)
+        if owed is not None:
+            await asyncio.sleep(owed.rest_s)
 
     def _may_read_explanations(self, id_: str | None) -> bool:
         if self._watched is not None and EXPLANATIONS_SCOPE in self._watched.caller.scopes:

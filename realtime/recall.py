@@ -33,6 +33,8 @@ _MOST_SPAN = 100_000
 """A place further back than this is not read: the index would be walked for too long."""
 _MOST_READS = 2
 _MOST_WAITING = 50
+_MOST_OWED_PER_S = 2_000
+"""Frames that one socket gets by asking again and again for what it has missed."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,11 @@ class Owed:
 
     items: list[Item] = field(default_factory=list)
     known: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def rest_s(self) -> float:
+        """How long its subscriber waits for the answer to its next request, since this is not paced."""
+        return len(self.items) / _MOST_OWED_PER_S
 
 
 class Recall:

@@ -15,7 +15,8 @@ import pytest
 import redis
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 
-from accounts import following
+from accounts import directory, following
+from accounts.following import Follower
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
 from tests.stack import TEMPLATE, Stack, fresh_database
@@ -37,11 +38,13 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nobody_follows_at_the_end(django_db_setup: None) -> Iterator[None]:
-    """End the follower of access changes, which a test may have started, before its database is dropped."""
+@pytest.fixture(autouse=True)
+def _nobody_follows_on() -> Iterator[None]:
+    """End the follower of access changes that a test has started: its database is not the next one's."""
     yield
-    following._follower.stop()
+    if following._follower._thread is not None:
+        following._follower.stop()
+        following._follower = Follower(directory.current())
 
 
 @pytest.fixture

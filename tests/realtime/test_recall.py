@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from realtime.protocol.limits import MAX_RESUMED
+from realtime.recall import Owed
 from realtime.terms import Terms
 from tests.realtime.peers import document, update
 from tests.realtime.world import Gate, World, open_world, since
@@ -70,6 +72,11 @@ async def test_a_client_that_is_ahead_gets_no_repetition_on_any_terms(world: Wor
         await world.tell((seq, "AAPL"))
         world.alarms.advance(1)
     assert reader.story == [6, 7]
+
+
+def test_who_was_owed_much_waits_for_the_answer_to_its_next_request() -> None:
+    assert Owed([]).rest_s == 0
+    assert Owed([update(1)] * MAX_RESUMED).rest_s == 0.5
 
 
 async def test_a_place_that_nobody_can_have_seen_is_a_gap_and_the_newest(world: World) -> None:
