@@ -176,4 +176,5 @@ def test_answers_have_the_fields_of_the_contract_and_no_others(tenants: Tenants)
     made = _ask(tenants, "person", "POST", {"url": "/auth/register", "json": {}}).json()
     assert set(made) == KEY_FIELDS | {"key"}
     profile = _ask(tenants, "person", "GET", {"url": "/auth/profile"}).json()
-    assert set(profile) == {"account", "caller", "tier", "scopes", "limits", "days", "usage"}
+    fields = {"account", "caller", "tier", "scopes", "limits", "sockets", "days", "usage"}
+    assert set(profile) == fields
