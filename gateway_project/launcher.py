@@ -152,16 +152,14 @@ class Launcher:
         except OSError as error:  # no memory, no process left
             logger.error("no new process for %s can be started: %s. The renewal ends here", name, error)
             return False
-        if not await fresh.gets_ready(unless=self._stop_wanted):
+        is_ready = await fresh.gets_ready(unless=self._stop_wanted)
+        if not is_ready or self._stop_wanted.is_set():
             if not self._stop_wanted.is_set():
                 logger.error(
                     "%s did not get ready; its own lines above should say why. The renewal ends here; "
                     "those that served before go on",
                     fresh,
                 )
-            await supervisor.end(fresh.process, str(fresh), logger.warning)
-            return False
-        if self._stop_wanted.is_set():
             await supervisor.end(fresh.process, str(fresh), logger.warning)
             return False
         before = await self._supervisor.replace(name, fresh.process)

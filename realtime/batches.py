@@ -7,6 +7,7 @@ hub misses that one too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -84,6 +85,11 @@ def update_of(
         published_us=published_us,
         bridged_us=bridged_us,
     )
+
+
+def updates_of(found: Iterable[PredictionDocument]) -> list[Update]:
+    """The updates that tell of documents that were read from a store."""
+    return [update_of(document) for document in found]
 
 
 def encode(batch: Batch) -> dict[str, Any]:

@@ -5,6 +5,9 @@
 2. What may not go yet waits in the outbox, and an alarm comes back to it.
 3. A reader that takes nothing for `SLOW_AFTER_S` is left the newest of each symbol, and is closed after
    `GIVEN_UP_AFTER_S`. Nobody else ever waits for it.
+
+Longer than most modules: whether a frame may go, waits or is not wanted is one decision over one state; what
+waits is apart from it (`realtime.outbox`), and so is how it gets to the peer (`realtime.wire`).
 """
 
 from __future__ import annotations
@@ -148,7 +151,7 @@ class Connection:
             self._box.put_batched(lane, update)
         else:
             lane.marked[update.symbol] = update
-        self._alarms.set(self, max(lane.due, self._pace.next_free, now))
+        self._alarms.set(self, self._due_at(lane, now))
 
     def mark(self, update: Update, source: Source, now: float) -> bool:
         """`update` is new: the interval's end will ask `source` what is then. False where the peer has it."""
@@ -156,7 +159,7 @@ class Connection:
             return False
         lane = self._box.lane("latest", self.symbols[update.symbol].interval_s)
         lane.marked[update.symbol] = source
-        self._alarms.set(self, max(lane.due, self._pace.next_free, now))
+        self._alarms.set(self, self._due_at(lane, now))
         return True
 
     def gap(self, gap: Gap, now: float) -> None:
@@ -169,7 +172,7 @@ class Connection:
         if terms.mode == "batch":
             lane = self._box.lane(terms.mode, terms.interval_s)
             self._box.put_batched(lane, gap)
-            self._alarms.set(self, max(lane.due, self._pace.next_free, now))
+            self._alarms.set(self, self._due_at(lane, now))
         else:
             self._box.put(gap)
             self._flush(now)
@@ -196,7 +199,7 @@ class Connection:
         self._refresh()
 
     def hasten(self, symbols: Iterable[str]) -> None:
-        """What waits of `symbols` for an interval's end is to be sent now: their terms change."""
+        """What waits of `symbols`, whatever for, is to be sent now: their terms change."""
         if self._outbox is not None and self._outbox.hasten(symbols, self):
             self._flush(self._alarms.now())
 
@@ -332,6 +335,10 @@ class Connection:
     def _due_lane(self, outbox: Outbox, now: float) -> Lane | None:
         return next((lane for lane in outbox.lanes.values() if len(lane) and lane.due <= now), None)
 
+    def _due_at(self, lane: Lane, now: float) -> float:
+        """When what waits in `lane` may go."""
+        return max(lane.due, self._pace.next_free, now)
+
     def _take_interval(self, lane: Lane, now: float) -> bytes | None:
         """One frame with what has waited for the interval's end."""
         taken = lane.take(limits.MAX_OUTBOX, self)
@@ -370,7 +377,7 @@ class Connection:
     def _set_alarm(self, outbox: Outbox, now: float) -> None:
         if not self._may_write:
             return
-        times = [max(lane.due, self._pace.next_free, now) for lane in outbox.lanes.values() if len(lane)]
+        times = [self._due_at(lane, now) for lane in outbox.lanes.values() if len(lane)]
         if outbox.updates:
             times.append(self._pace.next_free)
         if outbox.dropped:
@@ -387,7 +394,7 @@ class Connection:
         )
 
     def _give_up(self) -> None:
-        logger.warning("giving up a reader that takes nothing", extra={"socket": self.id})
+        logger.warning("giving up a reader that takes nothing: socket %s of %s", self.id, self.peer.name)
         self.refuse(Code.SLOW_READER, "You have not read for too long.", Close.SLOW_READER)
 
     def _end(self) -> Wire:

@@ -57,8 +57,8 @@ async def _read_until_it_works(after: Place, limit: int) -> list[Update]:
 
 
 def _read_after(epoch: str, seq: int, limit: int) -> list[Update]:
-    return [batches.update_of(document) for document in record.after(epoch, seq, limit=limit)]
+    return batches.updates_of(record.after(epoch, seq, limit=limit))
 
 
 def _read_last(most: int) -> list[Update]:
-    return [batches.update_of(document) for document in record.last(most)]
+    return batches.updates_of(record.last(most))

@@ -215,7 +215,7 @@ class Hub:
         found = await until_it_works(
             lambda: blocking.run(reads.newest_predictions, symbols), reads.NoStoreReachable, TimeoutError
         )
-        return [batches.update_of(document) for document in found.values()]
+        return batches.updates_of(found.values())
 
     def _tell_gap_before(self, update: Update) -> None:
         audience = self._audiences.get(update.symbol)

@@ -277,5 +277,4 @@ def _read_record(epoch: str, seen: dict[str, int]) -> list[Update] | None:
     """In a thread of the pool."""
     if not record.reaches_back(epoch, min(seen.values())):
         return None
-    found = record.missed(epoch, seen, limit=MAX_RESUMED + 1)
-    return [batches.update_of(document) for document in found]
+    return batches.updates_of(record.missed(epoch, seen, limit=MAX_RESUMED + 1))
