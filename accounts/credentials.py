@@ -5,14 +5,13 @@ A credential that is present and bad is refused; it never falls back to anonymou
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
 import logging
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from django.db import Error as DatabaseFailure
 
 from accounts import directory, failures, keys, networks, sessions, tokens
@@ -37,8 +36,7 @@ class CredentialRefused(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who is calling, and with which rights: a key, a person who is logged in, or nobody we know."""
 
     tier: str
@@ -118,6 +116,17 @@ def authenticate_from_memory(credential: str, *, now: datetime, address: str) ->
     return None if record is None else _admit(parsed, record, now, address)
 
 
+def known_caller(credential: str, *, now: datetime, address: str) -> Caller | None:
+    """The caller behind a key that this process has let in before; None in any other case, uncounted.
+
+    Found by the digest of the whole key, which nobody can choose: so neither form nor checksum is looked at.
+    """
+    record = directory.current().remembered_digest(keys.digest_key(credential))
+    if record is None or _find_fault(record, now, address) is not None:
+        return None
+    return _caller_of(record)
+
+
 def authenticate_again(caller: Caller, *, now: datetime, address: str) -> Caller:
     """Who `caller` is now; raises `CredentialRefused` if they may not call any more. At most one query."""
     if caller.key_id is not None:
@@ -125,7 +134,7 @@ def authenticate_again(caller: Caller, *, now: datetime, address: str) -> Caller
     if caller.family_id is None:
         return caller
     again = authenticate_family(caller.family_id, now=now, address=address)
-    return dataclasses.replace(again, expires_at=caller.expires_at)
+    return msgspec.structs.replace(again, expires_at=caller.expires_at)
 
 
 def authenticate_key_id(key_id: uuid.UUID, *, now: datetime, address: str) -> Caller:
@@ -133,7 +142,7 @@ def authenticate_key_id(key_id: uuid.UUID, *, now: datetime, address: str) -> Ca
     record = _find_record(key_id)
     if record is None:
         raise refuse("unknown", "The API key does not exist any more.", address)
-    return _caller_of(record, now, address)
+    return _let_in(record, now, address)
 
 
 def authenticate_family(family_id: uuid.UUID, *, now: datetime, address: str) -> Caller:
@@ -181,7 +190,7 @@ def _authenticate_person(token: str, now: datetime, address: str) -> Caller:
     caller = authenticate_family(claims.family_id, now=now, address=address)
     if caller.user_id != claims.user_id:
         raise refuse("token", "The token is not valid.", address)
-    return dataclasses.replace(caller, expires_at=claims.expires_at)
+    return msgspec.structs.replace(caller, expires_at=claims.expires_at)
 
 
 def _parse_key(credential: str, address: str) -> keys.ParsedKey:
@@ -199,26 +208,37 @@ def _admit(parsed: keys.ParsedKey, record: KeyRecord | None, now: datetime, addr
     # An unknown id is compared as well, so that its answer takes as long as a wrong secret's.
     if not hmac.compare_digest(record.digest if record else "0" * 64, parsed.digest) or record is None:
         raise refuse("unknown", "The API key is not known here.", address)
-    return _caller_of(record, now, address)
+    return _let_in(record, now, address)
 
 
-def _caller_of(record: KeyRecord, now: datetime, address: str) -> Caller:
-    public_id = keys.public_id(record.id)
+def _let_in(record: KeyRecord, now: datetime, address: str) -> Caller:
+    fault = _find_fault(record, now, address)
+    if fault is not None:
+        raise refuse(*fault, address, keys.public_id(record.id))
+    return _caller_of(record)
+
+
+def _find_fault(record: KeyRecord, now: datetime, address: str) -> tuple[str, str] | None:
+    """Why the key is not let in, as `CredentialRefused` has it; None if it is."""
     if record.revoked_at is not None:
-        raise refuse("revoked", "The API key has been revoked.", address, public_id)
+        return "revoked", "The API key has been revoked."
     if record.expires_at is not None and now >= record.expires_at:
-        raise refuse("expired", "The API key has expired.", address, public_id)
+        return "expired", "The API key has expired."
     if not record.is_account_active:
-        raise refuse("inactive", "The account of this API key is switched off.", address, public_id)
-    if not networks.allows(record.networks, address):
-        raise refuse("network", "The API key may not be used from this address.", address, public_id)
+        return "inactive", "The account of this API key is switched off."
+    if record.networks and not networks.allows(record.networks, address):
+        return "network", "The API key may not be used from this address."
+    return None
+
+
+def _caller_of(record: KeyRecord) -> Caller:
     return Caller(
         tier=record.tier,
         scopes=record.scopes,
         account_id=record.account_id,
         key_id=record.id,
         lineage=record.lineage,
-        name=f"key {public_id}",
+        name=f"key {keys.public_id(record.id)}",
         expires_at=record.expires_at,
         replaced_until=record.expires_at if record.is_replaced else None,
     )

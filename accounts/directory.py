@@ -75,6 +75,7 @@ class Directory:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[uuid.UUID, tuple[KeyRecord, float]] = {}
+        self._ids: dict[str, uuid.UUID] = {}
         self._tiers: dict[str, TierRecord] = {}
         self._rules: dict[tuple[str, str], tuple[LimitRule, ...]] = {}
         self._tiers_loaded_at = float("-inf")
@@ -91,6 +92,11 @@ class Directory:
         if now - self._followed_at < FRESH_S:
             return held[0] if now - held[1] < _RELOAD_S else None
         return self.last_known_key(key_id) if self._cannot_ask(now) else None
+
+    def remembered_digest(self, digest: str) -> KeyRecord | None:
+        """As `remembered_key`, of the key with this digest."""
+        key_id = self._ids.get(digest)
+        return None if key_id is None else self.remembered_key(key_id)
 
     def last_known_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` as of the last look at the changes, within the grace; if asking fails."""
@@ -118,8 +124,9 @@ class Directory:
             return record
         with self._lock:
             if len(self._keys) >= _MOST_RECORDS:
-                self._keys.pop(next(iter(self._keys)), None)
+                self._drop(next(iter(self._keys)))
             self._keys[key_id] = (record, began_at)
+            self._ids[record.digest] = key_id
         return record
 
     def tier(self, name: str) -> TierRecord:
@@ -183,18 +190,24 @@ class Directory:
     def forget(self, kind: str, subject: str) -> None:
         """Something has changed: `kind` and `subject` as in `AccessChange`. Tiers are loaded anew."""
         if kind == "key":
-            self._keys.pop(uuid.UUID(subject), None)
+            with self._lock:
+                self._drop(uuid.UUID(subject))
         elif kind == "account":
             with self._lock:
                 for key_id in [i for i, (r, _) in self._keys.items() if str(r.account_id) == subject]:
-                    del self._keys[key_id]
+                    self._drop(key_id)
         elif kind == "tier":
             self.load_tiers()
             # A tier's name stands in the records of its keys.
             names = {tier.id: tier.name for tier in self._tiers.values()}
             with self._lock:
                 for key_id in [i for i, (r, _) in self._keys.items() if names.get(r.tier_id) != r.tier]:
-                    del self._keys[key_id]
+                    self._drop(key_id)
+
+    def _drop(self, key_id: uuid.UUID) -> None:
+        held = self._keys.pop(key_id, None)
+        if held is not None:
+            self._ids.pop(held[0].digest, None)
 
     def looking(self, at: float) -> None:
         """The database is being asked for changes since the moment `at` of the clock."""

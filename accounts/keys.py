@@ -7,6 +7,7 @@ and the checksum over everything before it exposes junk without a database query
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -74,9 +75,10 @@ def parse_key(text: str) -> ParsedKey:
 
 def digest_key(text: str) -> str:
     """SHA-256 of the whole key, 64 hex characters. 190 random bits need no slow hash."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
+@functools.lru_cache(maxsize=16_384)
 def public_id(key_id: uuid.UUID) -> str:
     """The handle of a key that may be shown and logged: the 22 characters of its UUID."""
     return _to_base62(key_id.int, _ID_LENGTH)

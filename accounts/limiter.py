@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from accounts.limits import Decision, LimitRule, Standing, Subject, counter_key
-from accounts.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
 from observability.outages import Outage
 from observability.per_loop import PerLoop
+from observability.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
 
 # KEYS: counters. ARGV: cost, then for each counter its kind, capacity and period: of a window (w) its length
 # in milliseconds, of a bucket (b) the microseconds that one call takes to come back. A window is a count that

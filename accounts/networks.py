@@ -46,6 +46,7 @@ def client_address(
     return str(address)
 
 
+@functools.lru_cache(maxsize=16_384)
 def block_of(address: str) -> str:
     """What shares a counter with `address`: an IPv4 address alone, an IPv6 address with its /64."""
     parsed = _parse(address)
@@ -91,6 +92,7 @@ def _parse_network(text: str) -> Network:
     return network
 
 
+@functools.lru_cache(maxsize=16_384)
 def _parse(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import secrets
@@ -69,7 +68,7 @@ def redeem(ticket: str, *, now: datetime, address: str) -> Caller:
     if holder.expires_at is not None and now >= holder.expires_at:
         raise credentials.refuse("expired", "The login behind the ticket has expired; refresh it.", address)
     caller = credentials.authenticate_family(holder.id, now=now, address=address)
-    return dataclasses.replace(caller, expires_at=holder.expires_at)
+    return msgspec.structs.replace(caller, expires_at=holder.expires_at)
 
 
 def _family_of(caller: Caller) -> uuid.UUID:

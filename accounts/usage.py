@@ -7,11 +7,12 @@ are counted without their key.
 
 from __future__ import annotations
 
+import functools
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -76,10 +77,16 @@ def count(
 
     `is_error` says whether this server has failed; unless given, a status of 500 or above does.
     """
-    hour = at.replace(minute=0, second=0, microsecond=0)
     has_failed = status >= 500 if is_error is None else is_error
-    tally = Tally(1, int(has_failed), int(status == _THROTTLED), latency_ms, latency_ms, bytes_out)
-    _add(Row(hour, account_id, key_id, route, status // 100), tally)
+    row = Row(_hour_at(int(at.timestamp()) // 3600), account_id, key_id, route, status // 100)
+    with _lock:
+        tally = _tallies.get(row) or _begin(row)
+        tally.calls += 1
+        tally.errors += has_failed
+        tally.throttled += status == _THROTTLED
+        tally.latency_sum_ms += latency_ms
+        tally.latency_max_ms = max(tally.latency_max_ms, latency_ms)
+        tally.bytes_out += bytes_out
 
 
 def flush() -> int:
@@ -134,20 +141,22 @@ def of_account(account_id: int, *, now: datetime, days: int) -> list[dict[str, A
     ]
 
 
-def _add(row: Row, tally: Tally) -> None:
-    with _lock:
-        if row not in _tallies and len(_tallies) >= _MOST_ROWS:
-            row = row._replace(account_id=NO_ACCOUNT, key_id=NO_KEY)
-        held = _tallies.get(row)
-        if held is None:
-            _tallies[row] = tally
-        else:
-            held.add(tally)
+def _begin(row: Row) -> Tally:
+    if len(_tallies) >= _MOST_ROWS:
+        row = row._replace(account_id=NO_ACCOUNT, key_id=NO_KEY)
+    return _tallies.setdefault(row, Tally())
+
+
+@functools.lru_cache(maxsize=2)
+def _hour_at(number: int) -> datetime:
+    """The hour with that number since 1970."""
+    return datetime.fromtimestamp(number * 3600, UTC)
 
 
 def _keep(taken: Sequence[tuple[Row, Tally]]) -> None:
-    for row, tally in taken:
-        _add(row, tally)
+    with _lock:
+        for row, tally in taken:
+            (_tallies.get(row) or _begin(row)).add(tally)
 
 
 def _write(taken: Sequence[tuple[Row, Tally]]) -> None:

@@ -66,7 +66,7 @@ class ExplanationStore:
 
     def get(self, symbol: str, depth: str | None) -> ExplanationDocument | None:
         """The newest explanation of `symbol`, of `depth` or of any. Raises `StoreUnavailable`."""
-        return _read(symbol, depth, self._redis.ask(lambda client: client.get(key_of(symbol, depth))))
+        return read(symbol, depth, self._redis.ask(lambda client: client.get(key_of(symbol, depth))))
 
     def put(self, offered: Iterable[ExplanationDocument]) -> None:
         """Store each unless Redis has one of a newer prediction. Raises `StoreUnavailable`."""
@@ -89,6 +89,12 @@ def key_of(symbol: str, depth: str | None) -> str:
     return f"{KEY_PREFIX}{symbol}" if depth is None else f"{KEY_PREFIX}{symbol}:{depth}"
 
 
+def subject_of(key: str) -> tuple[str, str | None]:
+    """Symbol and depth of a `key_of`; a symbol has no colon."""
+    symbol, _, depth = key.removeprefix(KEY_PREFIX).partition(":")
+    return symbol, depth or None
+
+
 def put(done: Sequence[Computation]) -> None:
     """Offer finished computations to this process's store. Raises `StoreUnavailable`."""
     store().put(map(document_of, done))
@@ -103,7 +109,7 @@ def document_of(done: Computation) -> ExplanationDocument:
     )
 
 
-def _read(symbol: str, depth: str | None, value: bytes | str | None) -> ExplanationDocument | None:
+def read(symbol: str, depth: str | None, value: bytes | str | None) -> ExplanationDocument | None:
     """The document in `value`; one that cannot be read or is of something else counts as missing."""
     if value is None:
         return None

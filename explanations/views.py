@@ -17,18 +17,18 @@ from accounts.bodies import read_body, read_query
 from accounts.credentials import Caller
 from accounts.models.records import NO_ACCOUNT
 from events.explanations import Depth
-from explanations import answers, estimates, idempotency, jobs, ordering, pinning, problems, reads, store
+from explanations import answers, estimates, idempotency, jobs, ordering, pinning, problems, reads, standing
 from explanations.idempotency import Repeatable
 from explanations.models import Computation, ExplanationJob
 from explanations.ordering import Ordered
 from explanations.serializers import DepthQuery, OrderBody
+from explanations.standing import UNCACHED
 from observability import request_context
 from predictions import symbols
-from predictions.answers import VARY, matches
+from predictions.answers import matches, validators
 from predictions.views import InvalidSymbol
 
 ROUTE = "explanation"
-_UNCACHED = {"Cache-Control": "no-store", "Vary": "Authorization, X-API-Key"}
 _NO_JOB = uuid.UUID(int=0)
 
 
@@ -81,7 +81,7 @@ class ExplanationJobViewSet(_ExplanationView):
     def destroy(self, request: Request, job_id: str) -> Response:
         """204, also for a job that was cancelled before; 404 `UNKNOWN_JOB`, 409 `JOB_FINISHED`."""
         ordering.cancel(job_id=_job_id(job_id), account_id=_account_of(request), now=timezone.now())
-        return Response(status=status.HTTP_204_NO_CONTENT, headers=_UNCACHED)
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=UNCACHED)
 
 
 def _find_earlier(request: Request, repeatable: Repeatable | None, now: datetime) -> Ordered | None:
@@ -122,30 +122,19 @@ def _accepted(ordered: Ordered, typical_s: float, now: datetime) -> Response:
         job_id=ordered.job.pk,
         status=ordered.job.state,
         depth=ordered.job.computation.depth,
-        estimated_seconds=_remaining_s(ordered.job, typical_s, now),
+        estimated_seconds=standing.remaining_s(ordered.job, typical_s, now),
         status_url=url,
     )
-    headers = {**_UNCACHED, "Location": url, **replayed}
+    headers = {**UNCACHED, "Location": url, **replayed}
     return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
 def _show_done(request: Request, job: ExplanationJob) -> Response:
-    document = store.document_of(job.computation)
-    return _cached(request, answers.etag(job.pk), lambda: answers.show_done(document, job.pk))
+    return _cached(request, *standing.done(job))
 
 
 def _show_pending(request: Request, job: ExplanationJob) -> Response:
-    computation = job.computation
-    remaining_s = _remaining_s(job, estimates.typical_s(computation.depth), timezone.now())
-    body = answers.JobPending(
-        job_id=job.pk,
-        status=job.state,
-        progress=computation.progress,
-        stage=computation.stage,
-        depth=computation.depth,
-        estimated_seconds=remaining_s,
-    )
-    headers = {**_UNCACHED, "Retry-After": str(answers.retry_after_s(remaining_s))}
+    headers, body = standing.pending(job, timezone.now())
     return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
@@ -200,19 +189,9 @@ def _job_id(text: str) -> uuid.UUID:
     return job_id if str(job_id) == text.lower() else _NO_JOB
 
 
-def _remaining_s(job: ExplanationJob, typical_s: float, now: datetime) -> float:
-    if job.state not in Computation.UNFINISHED:
-        return 0.0
-    return answers.remaining_s(typical_s, created_at=job.computation.created_at, now=now)
-
-
 def _cached(request: Request, tag: str, render: Callable[[], Any]) -> Response:
     """200 with the body, or 304 where the caller already has it."""
-    headers = {
-        "ETag": tag,
-        "Cache-Control": f"private, max-age={settings.GATEWAY.cache_max_age_s}",
-        "Vary": VARY,
-    }
+    headers = validators(tag, max_age_s=settings.GATEWAY.cache_max_age_s)
     known = request.headers.get("If-None-Match")
     if known is not None and matches(known, tag):
         return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)

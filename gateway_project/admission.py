@@ -26,8 +26,8 @@ from accounts.credentials import ANONYMOUS, Caller, CredentialRefused
 from accounts.limits import Decision, LimitRule, Subject
 from accounts.local_limiter import LocalLimiter
 from accounts.networks import block_of
-from accounts.redis_link import RedisUnavailable
 from observability import blocking
+from observability.redis_link import RedisUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,16 @@
-"""Lets Django find the commands `up` and `serve`, and notices when the database is back."""
+"""Lets Django find the commands `up` and `serve`, and watches its connections to the database."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from gateway_project.database import database_outage
+from observability.slow_queries import SlowQueryLog
 
 
 class GatewayConfig(AppConfig):
@@ -20,5 +23,9 @@ class GatewayConfig(AppConfig):
         connection_created.connect(_on_connection)
 
 
-def _on_connection(**_: Any) -> None:
+_slow_queries = SlowQueryLog(settings.GATEWAY.slow_query_ms)
+
+
+def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
     database_outage.succeeded()
+    _slow_queries.watch(connection)

@@ -15,10 +15,11 @@ from django.conf import settings
 
 django.setup()
 
-from explanations import store
-from gateway_project import background, process_roles, rim
+from explanations import asking, store
+from explanations import stored as explanations_stored
+from gateway_project import addresses, background, process_roles, rim
 from observability import collector
-from predictions import newest
+from predictions import newest, stored
 from realtime import hub, leases, presence, revocation
 from realtime.routing import websocket_application
 
@@ -35,7 +36,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await process_roles.refuse_socket(scope, receive, send)
     elif scope["type"] == "websocket":
         background.start()
-        await websocket_application({**scope, "client": (rim.find_address(scope), 0)}, receive, send)
+        await websocket_application({**scope, "client": (addresses.find(scope), 0)}, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
     else:
@@ -46,8 +47,8 @@ async def _live(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            if process_roles.answers_sockets(_ROLE):
-                # Those who come back at once are served from memory.
+            if process_roles.answers_sockets(_ROLE) or settings.GATEWAY.hot_reads:
+                # Those who come back at once are served from memory, and so are the first reads.
                 await hub.current().until_filled()
             background.start()
             collector.settle()
@@ -58,6 +59,9 @@ async def _live(receive: Any, send: Any) -> None:
             await leases.stop_current()
             await revocation.stop_current()
             await background.stop()
+            await stored.stop_current()
+            await explanations_stored.stop_current()
+            asking.stop_current()
             newest.store().close()
             store.store().close()
             await send({"type": "lifespan.shutdown.complete"})

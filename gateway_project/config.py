@@ -100,8 +100,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long Redis keeps the newest value of a symbol that gets no update any more."""
     database_pool_size: WorkerThreads = 20
     """Connections to Postgres each process may hold."""
+    slow_query_ms: PositiveInt = 200
+    """Statements that take longer are logged, without their values."""
     worker_threads: WorkerThreads = 16
     """Threads that serve what needs Django, per process."""
+    hot_reads: bool = True
+    """Whether the reads that make up nearly all traffic are answered before Django."""
     bridge_batch_size: Annotated[int, msgspec.Meta(ge=1, le=2_000)] = 500
     """Messages in a batch, at most."""
     bridge_batch_ms: PositiveInt = 20

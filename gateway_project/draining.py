@@ -45,6 +45,10 @@ class HttpProtocol(protocols.HttpProtocol):
         if isinstance(self.server_state, State) and self.server_state.draining:
             self.close_after_answer()
 
+    def may_answer_at_once(self) -> bool:
+        is_draining = isinstance(self.server_state, State) and self.server_state.draining
+        return not is_draining and super().may_answer_at_once()
+
     def close_after_answer(self) -> None:
         """Close the connection after the answer under way, if its headers can still say so."""
         if self.cycle is not None and not self.cycle.response_started:

@@ -6,10 +6,11 @@ import asyncio
 import codecs
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
+from gateway_project import hot_reads, house_headers
 from realtime import wire
 from realtime.pace import Pace
 
@@ -267,11 +268,48 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
-        super().on_headers_complete()
+        if not self._answer_at_once():
+            super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+
+    def on_message_complete(self) -> None:
+        if self.cycle is not None:  # else all requests so far were answered at once
+            super().on_message_complete()
+
+    def may_answer_at_once(self) -> bool:
+        """True where nothing else is to be said first, or with the answer."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and self.parser.should_keep_alive()
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def _answer_at_once(self) -> bool:
+        """Answer a hot read, in one write: through ASGI it would cost twice as much."""
+        if not self.may_answer_at_once():
+            return False
+        method = self.parser.get_method()
+        peer = None if self.client is None else self.client[0]
+        ready = hot_reads.at_once(method, self.url, self.headers, peer)
+        if ready is None:
+            return False
+        status, house, headers, body = ready
+        self.transport.write(
+            b"%b%b%b%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                house_headers.as_lines(self.server_state.default_headers),
+                house.lines,
+                house_headers.as_lines(headers),
+                body,
+            )
+        )
+        self.on_response_complete()
+        return True
 
     def _expect_headers(self) -> None:
         self._stop_timer()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -17,12 +16,10 @@ import msgspec
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
-from accounts import last_use, networks, usage
 from accounts.authentication import SCOPE_KEY
-from accounts.credentials import ANONYMOUS, Caller
-from accounts.models.records import NO_ACCOUNT, NO_KEY
+from accounts.credentials import ANONYMOUS
 from explanations.problems import OUTCOME_HEADER
-from gateway_project import admission, bodies, cors, preferences, routes
+from gateway_project import addresses, admission, bodies, bookkeeping, cors, hot_reads, preferences, routes
 from gateway_project.admission import Admission, Refused
 from gateway_project.problems import CONTENT_TYPE, problem
 from gateway_project.wsgi import application as django_wsgi
@@ -47,7 +44,7 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     arrived_at = datetime.now(UTC)
     offered = _header(scope["headers"], _REQUEST_ID) or b""
     request_id = request_context.accept_or_make(offered.decode("latin-1"))
-    address = find_address(scope)
+    address = addresses.find(scope)
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
     own_id = (_REQUEST_ID, request_id.encode("ascii"))
     answer = _Answer(scope, send, own_id, arrived_at)
@@ -60,6 +57,8 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
     try:
         await _admit(scope, answer, address, arrived_at)
+        if answer.route in hot_reads.ROUTES and await _answer_hot(scope, answer):
+            return
         receive = await bodies.receive_whole(scope, receive)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
     except bodies.ClientGone:
@@ -72,23 +71,27 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await answer.refuse(refused)
 
 
+async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    if scope["query_string"]:
+        target += b"?" + scope["query_string"]
+    ready = await hot_reads.answer(scope["method"], target, scope["headers"], answer.admission.caller)
+    if ready is None:
+        return False
+    headers = [*ready.house.pairs, *ready.headers]
+    await answer.send({"type": "http.response.start", "status": ready.status, "headers": headers})
+    await answer.send(
+        {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else ready.body}
+    )
+    return True
+
+
 async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Wait for a thread, but not behind a queue without an end: `Refused` then."""
     if _queue.locked():
         raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
     async with _queue:
         await django_application(scope, receive, send)
-
-
-def find_address(scope: dict[str, Any]) -> str:
-    """The address of the client, whatever proxies of ours stand in between."""
-    peer = scope["client"][0] if scope.get("client") else None
-    trusted = settings.GATEWAY.trusted_proxies
-    forwarded = (
-        [v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for"] if trusted else []
-    )
-    real_ip = (_header(scope["headers"], b"x-real-ip") or b"").decode("latin-1") if trusted else None
-    return networks.client_address(peer, forwarded, real_ip, trusted)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:
@@ -106,9 +109,8 @@ async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: date
         answer.admission = Admission(refused.caller)
         raise
     answer.admission = scope[SCOPE_KEY] = admitted
-    if admitted.caller.key_id is not None:
-        agent = (_header(scope["headers"], b"user-agent") or b"").decode("latin-1")
-        last_use.note(admitted.caller.key_id, at=now, address=address, agent=agent)
+    agent = _header(scope["headers"], b"user-agent") or b""
+    bookkeeping.note_use(admitted.caller, at=now, address=address, agent=agent)
 
 
 class _Answer:
@@ -121,7 +123,7 @@ class _Answer:
         self._send = send
         self._own_id = own_id
         self._arrived_at = arrived_at
-        self._began = time.perf_counter()
+        self._began_s = time.perf_counter()
         self._status = 0
         self._is_error = False
         self._bytes = 0
@@ -164,20 +166,16 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body})
 
     def _count(self) -> None:
-        if not routes.is_counted(self._scope["path"]):
-            return
-        caller: Caller = self.admission.caller
-        key_id: uuid.UUID = caller.key_id or NO_KEY
-        usage.count(
-            account_id=NO_ACCOUNT if caller.account_id is None else caller.account_id,
-            key_id=key_id,
-            route=self.route,
-            status=self._status,
-            latency_ms=(time.perf_counter() - self._began) * 1000,
-            bytes_out=self._bytes,
-            at=self._arrived_at,
-            is_error=self._is_error,
-        )
+        if routes.is_counted(self._scope["path"]):
+            bookkeeping.count(
+                self.admission.caller,
+                route=self.route,
+                status=self._status,
+                at=self._arrived_at,
+                began_s=self._began_s,
+                bytes_out=self._bytes,
+                is_error=self._is_error,
+            )
 
 
 def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:

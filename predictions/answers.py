@@ -6,7 +6,7 @@ Every way that answers a read calls these functions, so that no two ways can dif
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,6 +15,9 @@ from events.prediction_updated import FeatureValue
 from predictions.documents import PredictionDocument, epoch_micros
 
 VARY = "Accept-Encoding, Authorization, Origin, X-API-Key"
+
+_encoder = msgspec.json.Encoder()
+_FRESHNESS = b',"age_seconds":0.0,"stale":false'
 
 
 class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,47 +37,87 @@ class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, FeatureValue] | msgspec.UnsetType = msgspec.UNSET
 
 
-def show(
-    document: PredictionDocument,
-    *,
-    now: datetime,
-    stale_after_s: float,
-    include_features: bool,
-) -> PredictionAnswer:
-    """The answer for `document` at `now`. A clock ahead of ours counts as age 0."""
-    age_s = _age_s(document, now)
-    return PredictionAnswer(
-        symbol=document.symbol,
-        predicted_price=document.predicted_price,
-        current_price=document.current_price,
-        confidence=document.confidence,
-        horizon=document.horizon,
-        model_version=document.model_version,
-        timestamp=document.timestamp,
-        as_of=document.as_of or document.timestamp,
-        seq=document.seq,
-        age_seconds=round(age_s, 3),
-        stale=age_s > stale_after_s,
-        features=(document.features or {}) if include_features else msgspec.UNSET,
-    )
+class Shown:
+    """A prediction ready to be shown again and again: all but its age and freshness is encoded.
 
-
-def etag(
-    document: PredictionDocument,
-    *,
-    now: datetime,
-    stale_after_s: float,
-    include_features: bool,
-) -> str:
-    """A weak validator from symbol, timestamp and variant.
-
-    Weak, since `age_seconds` moves on without a new version. The variant tells features from none, the
-    message from another with the same timestamp, and stale from fresh: a client that revalidates must
-    learn that its copy has gone stale.
+    `now_us` and `stale_after_s`: the moment in microseconds since 1970, and the age in seconds from which on
+    a prediction is stale. A clock ahead of ours counts as age 0.
     """
-    stale = _age_s(document, now) > stale_after_s
-    variant = f"{document.seq or 0:x}{'-f' if include_features else ''}{'-s' if stale else ''}"
-    return f'W/"{document.symbol}-{epoch_micros(document.timestamp):x}-{variant}"'
+
+    __slots__ = ("_fresh_tag", "_fresh_tail", "_head", "_made_us", "_stale_tag", "_stale_tail")
+
+    def __init__(self, document: PredictionDocument, *, include_features: bool) -> None:
+        self._made_us = made_us = epoch_micros(document.timestamp)
+        encoded = _encoder.encode(
+            PredictionAnswer(
+                symbol=document.symbol,
+                predicted_price=document.predicted_price,
+                current_price=document.current_price,
+                confidence=document.confidence,
+                horizon=document.horizon,
+                model_version=document.model_version,
+                timestamp=document.timestamp,
+                as_of=document.as_of or document.timestamp,
+                seq=document.seq,
+                age_seconds=0.0,
+                stale=False,
+                features=(document.features or {}) if include_features else msgspec.UNSET,
+            )
+        )
+        # The first one is it: what comes before are labels, in which a quote is escaped.
+        head, _, tail = encoded.partition(_FRESHNESS)
+        self._head = head + b',"age_seconds":'
+        self._fresh_tail, self._stale_tail = b',"stale":false' + tail, b',"stale":true' + tail
+        tag = f'W/"{document.symbol}-{made_us:x}-{document.seq or 0:x}{"-f" if include_features else ""}'
+        self._fresh_tag, self._stale_tag = f'{tag}"', f'{tag}-s"'
+
+    def body(self, *, now_us: int, stale_after_s: float) -> bytes:
+        """The JSON of a `PredictionAnswer`."""
+        age_s = max(0, now_us - self._made_us) / 1_000_000
+        tail = self._stale_tail if age_s > stale_after_s else self._fresh_tail
+        return b"%b%b%b" % (self._head, repr(round(age_s, 3)).encode("ascii"), tail)
+
+    def etag(self, *, now_us: int, stale_after_s: float) -> str:
+        """A weak validator from symbol, timestamp and variant.
+
+        Weak, since `age_seconds` moves on without a new version. The variant tells features from none, the
+        message from another with the same timestamp, and stale from fresh: a client that revalidates must
+        learn that its copy has gone stale.
+        """
+        is_stale = max(0, now_us - self._made_us) / 1_000_000 > stale_after_s
+        return self._stale_tag if is_stale else self._fresh_tag
+
+
+class PredictionBatch(msgspec.Struct, frozen=True):
+    """The newest predictions by symbol (each a `PredictionAnswer`), and those symbols that have none."""
+
+    predictions: dict[str, msgspec.Raw]
+    missing: list[str]
+
+
+def batch(
+    wanted: Sequence[str], found: Mapping[str, Shown], *, now_us: int, stale_after_s: float
+) -> tuple[str, Callable[[], PredictionBatch]]:
+    """The validator of the answer to a call for many, and what makes its body."""
+    missing = [symbol for symbol in wanted if symbol not in found]
+    shown = [(symbol, found[symbol]) for symbol in wanted if symbol in found]
+
+    def make() -> PredictionBatch:
+        return PredictionBatch(
+            {
+                symbol: msgspec.Raw(one.body(now_us=now_us, stale_after_s=stale_after_s))
+                for symbol, one in shown
+            },
+            missing,
+        )
+
+    tags = [one.etag(now_us=now_us, stale_after_s=stale_after_s) for _, one in shown]
+    return combined_etag([*tags, *missing]), make
+
+
+def validators(tag: str, *, max_age_s: int) -> dict[str, str]:
+    """The headers of an answer that its caller may keep and revalidate."""
+    return {"ETag": tag, "Cache-Control": f"private, max-age={max_age_s}", "Vary": VARY}
 
 
 def combined_etag(parts: Iterable[str]) -> str:
@@ -89,7 +132,3 @@ def matches(if_none_match: str, current: str) -> bool:
     opaque = current.removeprefix("W/")
     offered: Sequence[str] = if_none_match.split(",")
     return any(tag.strip().removeprefix("W/") == opaque for tag in offered)
-
-
-def _age_s(document: PredictionDocument, now: datetime) -> float:
-    return max(0.0, (now - document.timestamp).total_seconds())

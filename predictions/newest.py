@@ -68,7 +68,7 @@ class NewestStore:
         values = self._redis.ask(lambda client: client.mget([KEY_PREFIX + symbol for symbol in symbols]))
         found = {}
         for symbol, value in zip(symbols, values, strict=True):
-            document = _read(symbol, value)
+            document = read(symbol, value)
             if document is not None:
                 found[symbol] = document
         return found
@@ -85,7 +85,7 @@ class NewestStore:
         self._redis.close()
 
 
-def _read(symbol: str, value: bytes | str | None) -> PredictionDocument | None:
+def read(symbol: str, value: bytes | str | None) -> PredictionDocument | None:
     """The document in `value`; one that cannot be read or is another symbol's counts as missing."""
     if value is None:
         return None

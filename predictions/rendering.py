@@ -11,6 +11,11 @@ from rest_framework import renderers
 _encoder = msgspec.json.Encoder()
 
 
+def encode(data: Any) -> bytes:
+    """The JSON of an answer."""
+    return b"" if data is None else _encoder.encode(data)
+
+
 class JSONRenderer(renderers.BaseRenderer):
     """Renders structs, mappings and lists as compact UTF-8 JSON."""
 
@@ -24,4 +29,4 @@ class JSONRenderer(renderers.BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return b"" if data is None else _encoder.encode(data)
+        return encode(data)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from django.conf import settings
@@ -14,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from predictions import answers, cursors, reads, record, symbols
-from predictions.documents import PredictionDocument
+from predictions.answers import Shown
+from predictions.documents import PredictionDocument, epoch_micros
 from predictions.serializers import FeaturesQuery, HistoryQuery
 
 
@@ -45,19 +45,17 @@ class StoreUnavailable(APIException):
     retry_after_s = 2
 
 
-class PredictionPage(msgspec.Struct, frozen=True):
-    """A page of the history; `next` goes into `cursor` to get the page after it."""
+class _Freshness(TypedDict):
+    now_us: int
+    stale_after_s: float
 
-    data: list[answers.PredictionAnswer]
+
+class PredictionPage(msgspec.Struct, frozen=True):
+    """A page of the history, each a `PredictionAnswer`; `next` goes into `cursor` for the page after it."""
+
+    data: list[msgspec.Raw]
     has_more: bool
     next: str | None
-
-
-class PredictionBatch(msgspec.Struct, frozen=True):
-    """The newest predictions by symbol, and those symbols that have none."""
-
-    predictions: dict[str, answers.PredictionAnswer]
-    missing: list[str]
 
 
 class PredictionViewSet(viewsets.ViewSet):
@@ -66,11 +64,13 @@ class PredictionViewSet(viewsets.ViewSet):
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
         symbol = _checked_symbol(symbol)
-        show, tag = _freshness(_checked_query(request, FeaturesQuery))
+        query = _checked_query(request, FeaturesQuery)
         document = _newest([symbol]).get(symbol)
         if document is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
-        return _answer(request, tag(document), lambda: show(document))
+        shown = Shown(document, include_features=query["include_features"])
+        at = _freshness()
+        return _answer(request, shown.etag(**at), lambda: msgspec.Raw(shown.body(**at)))
 
     def list(self, request: Request) -> Response:
         """The newest predictions of up to 100 symbols; those without one are in ``missing``."""
@@ -82,21 +82,17 @@ class PredictionViewSet(viewsets.ViewSet):
             raise InvalidSymbol(str(error)) from None
         except symbols.BadSymbolCount as error:
             raise InvalidSymbols(str(error)) from None
-        show, tag = _freshness(_checked_query(request, FeaturesQuery))
-        newest = _newest(wanted)
-        found = {symbol: newest[symbol] for symbol in wanted if symbol in newest}
-        missing = [symbol for symbol in wanted if symbol not in found]
-        return _answer(
-            request,
-            answers.combined_etag([*(tag(document) for document in found.values()), *missing]),
-            lambda: PredictionBatch({s: show(document) for s, document in found.items()}, missing),
-        )
+        query = _checked_query(request, FeaturesQuery)
+        found = {
+            symbol: Shown(document, include_features=query["include_features"])
+            for symbol, document in _newest(wanted).items()
+        }
+        return _answer(request, *answers.batch(wanted, found, **_freshness()))
 
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
         symbol = _checked_symbol(symbol)
         query = _checked_query(request, HistoryQuery)
-        show, tag = _freshness(query)
         page = record.history(
             symbol,
             start=query.get("from"),
@@ -109,10 +105,12 @@ class PredictionViewSet(viewsets.ViewSet):
         has_more = len(page) > query["limit"]
         page = page[: query["limit"]]
         after = cursors.encode(page[-1].timestamp, page[-1].seq or 0) if has_more else None
+        shown = [Shown(document, include_features=query["include_features"]) for document in page]
+        at = _freshness()
         return _answer(
             request,
-            answers.combined_etag([*(tag(document) for document in page), after or "end"]),
-            lambda: PredictionPage([show(document) for document in page], has_more, after),
+            answers.combined_etag([*(one.etag(**at) for one in shown), after or "end"]),
+            lambda: PredictionPage([msgspec.Raw(one.body(**at)) for one in shown], has_more, after),
         )
 
 
@@ -138,23 +136,14 @@ def _checked_query(request: Request, kind: type[FeaturesQuery]) -> dict[str, Any
     return checked
 
 
-def _freshness(query: dict[str, Any]) -> tuple[Any, Any]:
-    """`answers.show` and `answers.etag` for this moment and the variant that the query asks for."""
-    options = {
-        "now": timezone.now(),
-        "stale_after_s": settings.GATEWAY.stale_after_s,
-        "include_features": query["include_features"],
-    }
-    return functools.partial(answers.show, **options), functools.partial(answers.etag, **options)
+def _freshness() -> _Freshness:
+    """This moment, and when a prediction is stale, as `Shown` asks for them."""
+    return {"now_us": epoch_micros(timezone.now()), "stale_after_s": settings.GATEWAY.stale_after_s}
 
 
 def _answer(request: Request, tag: str, render: Any) -> Response:
     """200 with the body, or 304 where the caller already has this version."""
-    headers = {
-        "ETag": tag,
-        "Cache-Control": f"private, max-age={settings.GATEWAY.cache_max_age_s}",
-        "Vary": answers.VARY,
-    }
+    headers = answers.validators(tag, max_age_s=settings.GATEWAY.cache_max_age_s)
     known = request.headers.get("If-None-Match")
     if known is not None and answers.matches(known, tag):
         return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)

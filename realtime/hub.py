@@ -29,6 +29,7 @@ from realtime import batches, healing, housekeeping, news, presence
 from realtime.alarms import Alarms
 from realtime.audience import Audience
 from realtime.batches import Batch, Update
+from realtime.board import Board
 from realtime.connection import Connection
 from realtime.heard import Heard
 from realtime.lag import Lag
@@ -54,7 +55,8 @@ class Hub:
         self.lag = Lag()
         self.recent = Recent(self.memory)
         self._heard = Heard()
-        self.recall = Recall(self.recent, self._heard, is_current=self._is_current)
+        self.recall = Recall(self.recent, self._heard, is_current=self.is_current)
+        self.board = Board(self.recent, is_current=self.is_current)
         self.watching = Watching()
         self.connections: dict[str, Connection] = {}
         self.joined = asyncio.Event()
@@ -145,6 +147,10 @@ class Hub:
                 self._heard.whole_until(self.recent.place)
         self._heard_at = self.alarms.now()
 
+    def is_current(self) -> bool:
+        """True while the live flow is whole: a bridge beats every second."""
+        return self.alarms.now() - self._heard_at < _SILENT_AFTER_S
+
     def _tell(self, updates: Sequence[Update], *, is_live: bool = True) -> None:
         now, wall_us = self.alarms.now(), time.time_ns() // 1000
         for update in updates:
@@ -229,10 +235,6 @@ class Hub:
             audience.remove(connection)
             if not audience.size:
                 del self._audiences[symbol]
-
-    def _is_current(self) -> bool:
-        """True while the live flow is whole: a bridge beats every second."""
-        return self.alarms.now() - self._heard_at < _SILENT_AFTER_S
 
     async def _receive(self) -> None:
         """Join the group, then receive for ever: the layer itself reconnects and joins again.

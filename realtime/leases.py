@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from accounts.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
 from observability.outages import Outage
 from observability.per_loop import PerLoop
+from observability.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
 
 KEY_PREFIX = "pgw:sockets:"
 TTL_S = 30.0

@@ -23,8 +23,8 @@ import msgspec
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.redis_link import RedisLink, RedisRefused, RedisUnavailable
 from observability.per_loop import PerLoop
+from observability.redis_link import RedisLink, RedisRefused, RedisUnavailable
 from observability.tasks import end
 from realtime import roster
 from realtime.connection import Connection

@@ -41,6 +41,9 @@ class Recent:
         # Whether an update up to here was heard before is not known any more.
         self.known_until = 0
         self._is_broken = False
+        # How often something was missing that could not be read.
+        self.breaks = 0
+        self.has_forgotten_symbols = False
         # What was heard of a symbol until then may not be the last of it.
         self._broken_at = 0
 
@@ -80,6 +83,7 @@ class Recent:
         How far the hole goes is not known before the next update comes: until then nothing is covered.
         """
         self._is_broken = True
+        self.breaks += 1
         self._broken_at = self.last_seq
 
     @property
@@ -163,6 +167,7 @@ class Recent:
             if len(self._newest) > MOST_SYMBOLS:
                 silent = next(iter(self._newest))
                 del self._newest[silent]
+                self.has_forgotten_symbols = True
                 if silent not in self._of:
                     self._last.pop(silent, None)
         self._arrived.append(update.symbol)

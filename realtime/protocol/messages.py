@@ -211,6 +211,11 @@ def update(document: bytes) -> bytes:
     return _UPDATE + document[1:]
 
 
+def document_of(frame: bytes) -> bytes:
+    """The JSON object in a frame of `update`."""
+    return b"{" + frame[len(_UPDATE) :]
+
+
 def as_snapshot(frame: bytes) -> bytes:
     """The frame of `update`, marked as a snapshot."""
     return _SNAPSHOT + frame[len(_UPDATE) :]

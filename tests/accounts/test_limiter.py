@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accounts.limiter import Limiter
 from accounts.limits import KEY_PREFIX, Decision, LimitRule
 from accounts.local_limiter import LocalLimiter
-from accounts.redis_link import RedisUnavailable
+from observability.redis_link import RedisUnavailable
 from tests.accounts.test_limits import rule, subject
 from tests.servers import running_valkey
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictions import answers
-from predictions.answers import combined_etag, matches
-from predictions.documents import PredictionDocument
+from predictions.answers import Shown, combined_etag, matches
+from predictions.documents import PredictionDocument, epoch_micros
 
 MADE = datetime(2013, 3, 1, 21, tzinfo=UTC)
 STALE_AFTER_S = 300.0
@@ -40,26 +40,25 @@ def document(**changes: Any) -> PredictionDocument:
     )
 
 
-def show(
-    shown: PredictionDocument, *, age_s: float = 10.0, include_features: bool = False
-) -> answers.PredictionAnswer:
-    """The answer when the prediction is `age_s` old."""
-    return answers.show(
-        shown,
-        now=MADE + timedelta(seconds=age_s),
-        stale_after_s=STALE_AFTER_S,
-        include_features=include_features,
-    )
+def body(shown: PredictionDocument, *, age_s: float = 10.0, include_features: bool = False) -> bytes:
+    """The JSON of the answer when the prediction is `age_s` old."""
+    return Shown(shown, include_features=include_features).body(**at(age_s))
+
+
+def show(shown: PredictionDocument, **options: Any) -> answers.PredictionAnswer:
+    """That answer."""
+    return msgspec.json.decode(body(shown, **options), type=answers.PredictionAnswer)
 
 
 def etag(tagged: PredictionDocument, *, age_s: float = 10.0, include_features: bool = False) -> str:
     """The validator of that answer."""
-    return answers.etag(
-        tagged,
-        now=MADE + timedelta(seconds=age_s),
-        stale_after_s=STALE_AFTER_S,
-        include_features=include_features,
-    )
+    return Shown(tagged, include_features=include_features).etag(**at(age_s))
+
+
+def at(age_s: float) -> dict[str, Any]:
+    """The moment when a prediction is `age_s` old."""
+    moment = epoch_micros(MADE + timedelta(seconds=age_s))
+    return {"now_us": moment, "stale_after_s": STALE_AFTER_S}
 
 
 def test_an_answer_has_the_fields_of_the_contract_in_json() -> None:
@@ -79,14 +78,14 @@ def test_an_answer_has_the_fields_of_the_contract_in_json() -> None:
 
 
 def test_times_are_written_in_utc_with_a_z() -> None:
-    written = msgspec.json.encode(show(document()))
+    written = body(document())
     assert b'"timestamp":"2013-03-01T21:00:00Z"' in written
     assert b'"as_of":"2013-03-01T16:00:00Z"' in written
 
 
 def test_features_are_shown_only_when_asked_for() -> None:
-    assert b"features" not in msgspec.json.encode(show(document()))
-    asked = msgspec.json.decode(msgspec.json.encode(show(document(), include_features=True)))
+    assert b"features" not in body(document())
+    asked = msgspec.json.decode(body(document(), include_features=True))
     assert asked["features"] == {"return_1d": -0.02}
 
 
@@ -99,7 +98,7 @@ def test_without_as_of_the_timestamp_is_shown() -> None:
 
 
 def test_a_foreign_prediction_has_no_sequence() -> None:
-    assert b'"seq":null' in msgspec.json.encode(show(document(seq=None)))
+    assert b'"seq":null' in body(document(seq=None))
 
 
 @pytest.mark.parametrize(("age_s", "shown"), [(0, 0.0), (0.0014, 0.001), (1.5, 1.5), (86_400, 86_400.0)])
@@ -190,13 +189,30 @@ def test_answers_vary_by_credential_encoding_and_origin() -> None:
 def test_the_etag_tells_a_sequence_number_from_a_variant_and_neighbouring_microseconds() -> None:
     moment = datetime(2004, 3, 3, 21, 20, 14, 91764, tzinfo=UTC)
     tags = {
-        answers.etag(
-            document(timestamp=moment + timedelta(microseconds=micros), seq=seq),
-            now=moment,
-            stale_after_s=60,
-            include_features=features,
-        )
+        Shown(
+            document(timestamp=moment + timedelta(microseconds=micros), seq=seq), include_features=features
+        ).etag(now_us=epoch_micros(moment), stale_after_s=60)
         for micros in (0, 1)
         for seq, features in ((31, False), (1, True), (0x1F, True))
     }
     assert len(tags) == 6
+
+
+@given(
+    age_us=st.integers(-(10**6), 10**15),
+    labels=st.tuples(*[st.sampled_from(["1d", '","age_seconds":0.0,"stale":false', "\\", "ü"])] * 2),
+    features=st.dictionaries(st.sampled_from(["age_seconds", "stale", '"']), st.booleans(), max_size=2),
+    include_features=st.booleans(),
+)
+def test_what_is_put_together_is_what_the_encoder_writes(
+    age_us: int, labels: tuple[str, str], features: dict[str, bool], *, include_features: bool
+) -> None:
+    shown = document(horizon=labels[0], model_version=labels[1], features=features)
+    written = Shown(shown, include_features=include_features).body(
+        now_us=epoch_micros(MADE) + age_us, stale_after_s=STALE_AFTER_S
+    )
+    assert written == msgspec.json.encode(msgspec.json.decode(written, type=answers.PredictionAnswer))
+    read = msgspec.json.decode(written)
+    assert read["age_seconds"] == round(max(0, age_us) / 1e6, 3)
+    assert read["stale"] is (max(0, age_us) / 1e6 > STALE_AFTER_S)
+    assert read.get("features") == (features if include_features else None)

@@ -219,15 +219,15 @@ async def test_on_the_same_terms_a_second_subscribe_without_newest_values_loses_
 
 
 async def test_the_flow_is_whole_while_a_bridge_beats(desk: Desk) -> None:
-    assert desk.hub._is_current()
+    assert desk.hub.is_current()
     desk.alarms.advance(2.5)
-    assert desk.hub._is_current()
+    assert desk.hub.is_current()
     await desk.hub.take(Batch("bridge", 1, []))
     desk.alarms.advance(2.5)
-    assert desk.hub._is_current()
+    assert desk.hub.is_current()
     desk.alarms.advance(1)
-    assert not desk.hub._is_current()
+    assert not desk.hub.is_current()
 
 
 async def test_before_a_bridge_was_heard_the_flow_is_not_whole() -> None:
-    assert not Hub(memory=10)._is_current()
+    assert not Hub(memory=10).is_current()

@@ -119,7 +119,7 @@ async def test_a_layer_that_fails_once_is_received_from_again(monkeypatch: pytes
         for message in (RedisConnectionError("away"), batches.encode(Batch("b", 1, [update(2)]))):
             layer.messages.put_nowait(message)
         await reader.until(lambda: reader.seqs == [2])
-        assert made._is_current()
+        assert made.is_current()
     finally:
         await made.stop()
 

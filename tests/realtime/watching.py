@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+import msgspec
 from django.utils import timezone
 
 from accounts import sessions
@@ -106,4 +107,4 @@ def account_change(caller: Caller) -> Change:
 
 def ending(caller: Caller, at: datetime) -> Caller:
     """The same caller, until `at`."""
-    return Caller(**{name: getattr(caller, name) for name in Caller.__slots__} | {"expires_at": at})
+    return msgspec.structs.replace(caller, expires_at=at)

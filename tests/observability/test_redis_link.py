@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from accounts import redis_link
-from accounts.redis_link import RedisLink, RedisRefused, RedisUnavailable
 from gateway_project import embedded
+from observability import redis_link
+from observability.redis_link import RedisLink, RedisRefused, RedisUnavailable
 from tests.servers import Server, running_valkey, temporary_folder
 
 TRICKLE = b"$11\r\nhello"

@@ -1,0 +1,56 @@
+"""The headers that all answers of a route have in common, so that hot reads carry what Django's carry.
+
+Django itself is asked for them: it answers OPTIONS through all of its middleware, without any store.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+
+from gateway_project.wsgi import application
+
+Pair = tuple[bytes, bytes]
+
+_django: WSGIHandler = application
+
+# What is said of one answer, not of all.
+_OF_ONE = frozenset({"content-type", "content-length", "content-encoding", "vary", "etag", "cache-control"})
+
+
+class HouseHeaders(NamedTuple):
+    """As a list of pairs, and as the lines of HTTP/1.1."""
+
+    pairs: tuple[Pair, ...]
+    lines: bytes
+
+
+def ask(path: str, host: bytes) -> HouseHeaders:
+    """What all answers at `path` carry; `host` is one that the gateway answers to."""
+    environ = {
+        "REQUEST_METHOD": "OPTIONS",
+        "PATH_INFO": path,
+        "HTTP_HOST": host.decode("latin-1"),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+    }
+    response = _django.get_response(WSGIRequest(environ))
+    if response.status_code != 200:
+        raise RuntimeError(f"OPTIONS {path} was answered with {response.status_code}")
+    found = ((name.lower(), value) for name, value in response.items())
+    return of(tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in found if n not in _OF_ONE))
+
+
+def of(pairs: tuple[Pair, ...]) -> HouseHeaders:
+    """`pairs` in both forms."""
+    return HouseHeaders(pairs, as_lines(pairs))
+
+
+def as_lines(pairs: Iterable[Pair]) -> bytes:
+    """Headers as HTTP/1.1 has them."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in pairs])

@@ -1,0 +1,160 @@
+"""Hot reads on two processes: what changes is seen within a second, and what is unusual is Django's."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.people import Key, add_key
+from tests.stack import Stack, event, eventually
+
+SEEN_WITHIN_S = 1.0
+
+
+class Process:
+    """One of the two, with a connection that is kept alive."""
+
+    def __init__(self, base_url: str) -> None:
+        self.client = httpx.Client(base_url=base_url, timeout=10)
+
+    def read(self, symbol: str, key: Key) -> httpx.Response:
+        """The newest prediction."""
+        return self.client.get(f"/api/prediction/{symbol}", headers=key.header)
+
+
+@pytest.fixture(scope="module")
+def processes(stack: Stack) -> Iterator[list[Process]]:
+    """Two web processes on the shared stack."""
+    base_url, urls = stack.base_url, []
+    for _ in range(2):
+        stack.start_web()
+        urls.append(stack.base_url)
+    stack.base_url = base_url
+    found = [Process(url) for url in urls]
+    yield found
+    for process in found:
+        process.client.close()
+
+
+@pytest.fixture
+def key(stack: Stack, processes: list[Process], known: str) -> Key:
+    """A key without limits that both processes have let in several times."""
+    made = add_key(stack, "enterprise")
+    for process in processes:
+        for _ in range(5):
+            assert process.read(known, made).status_code == 200
+    return made
+
+
+def test_a_new_prediction_is_read_from_every_process_within_a_second(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    for price in (101.0, 102.0, 103.0):
+        stack.publish(event(known, predicted_price=price))
+        _all_within_a_second(processes, lambda process, price=price: _price(process, known, key) == price)
+
+
+def test_a_late_prediction_does_not_replace_a_newer_one(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    stack.publish(event(known, predicted_price=201.0))
+    for process in processes:
+        eventually(functools.partial(_is, process, known, key, 201.0))
+    early = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    stack.publish(event(known, predicted_price=55.0, timestamp=early))
+    eventually(lambda: stack.count_rows(known) == 3)
+    for _ in range(20):
+        assert [_price(process, known, key) for process in processes] == [201.0, 201.0]
+        time.sleep(0.02)
+
+
+def test_a_revoked_key_is_refused_by_every_process_within_a_second(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    stack.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", key.id)
+    _all_within_a_second(processes, lambda process: process.read(known, key).status_code == 401)
+
+
+def test_a_changed_tier_holds_in_every_process_within_a_second(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    assert all("x-ratelimit-limit" not in process.read(known, key).headers for process in processes)
+    pro = stack.rows("SELECT id FROM accounts_tier WHERE name = 'pro'")[0][0]
+    stack.execute("UPDATE api_keys SET tier_id = %s WHERE id = %s", pro, key.id)
+    _all_within_a_second(
+        processes, lambda process: process.read(known, key).headers.get("x-ratelimit-limit") == "1000"
+    )
+
+
+def test_scopes_that_are_taken_away_are_missed_within_a_second(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    stack.execute("UPDATE api_keys SET scopes = '[\"stream\"]' WHERE id = %s", key.id)
+    _all_within_a_second(processes, lambda process: process.read(known, key).status_code == 403)
+
+
+def test_calls_are_counted_and_the_key_is_marked_as_used(
+    stack: Stack, processes: list[Process], known: str, key: Key
+) -> None:
+    for process in processes:
+        for _ in range(10):
+            process.read(known, key)
+    calls = (
+        "SELECT coalesce(sum(calls), 0) FROM accounts_usagehour WHERE key_id = %s AND route = 'prediction'"
+    )
+    eventually(lambda: int(stack.rows(calls, key.id)[0][0]) == 30, timeout_s=20)
+    used = "SELECT last_used_at, last_used_agent FROM api_keys WHERE id = %s"
+    at, agent = stack.rows(used, key.id)[0]
+    assert datetime.now(UTC) - at < timedelta(minutes=1)
+    assert agent.startswith("python-httpx/")
+
+
+def test_requests_that_come_together_are_answered_in_their_order(
+    processes: list[Process], known: str, key: Key
+) -> None:
+
+    url = urlsplit(str(processes[0].client.base_url))
+    head = f"Host: 127.0.0.1\r\nX-API-Key: {key.secret}\r\n"
+    targets = [
+        f"/api/prediction/{known}",
+        "/version",
+        f"/api/prediction/{known}/history",
+        f"/api/prediction/{known}",
+    ]
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        wanted = [
+            f"GET {target} HTTP/1.1\r\n{head}X-Request-ID: request-{n:03}\r\n\r\n"
+            for n, target in enumerate(targets)
+        ]
+        connection.sendall("".join(wanted).encode())
+        received = b""
+        while received.count(b"x-request-id: ") < len(targets):
+            more = connection.recv(65536)
+            assert more, received
+            received += more
+    order = [received.index(b"x-request-id: request-%03d" % n) for n in range(len(targets))]
+    assert order == sorted(order)
+
+
+def _is(process: Process, symbol: str, key: Key, price: float) -> bool:
+    return _price(process, symbol, key) == price
+
+
+def _price(process: Process, symbol: str, key: Key) -> float:
+    price: float = process.read(symbol, key).json()["predicted_price"]
+    return price
+
+
+def _all_within_a_second(processes: list[Process], check: Callable[[Process], bool]) -> None:
+    since = time.monotonic()
+    for process in processes:
+        while not check(process):
+            assert time.monotonic() - since < SEEN_WITHIN_S
+            time.sleep(0.005)
