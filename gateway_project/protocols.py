@@ -225,7 +225,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.handshake_initiated and hasattr(self, "scope"):
             extensions: Any = self.scope["extensions"]
             extensions.pop(wire.EXTENSION, None)
-        self.conn.receive_eof()  # its parser is a generator that holds it
+        self.conn.parser.close()  # a generator that holds it
 
     def _tell_lost(self) -> None:
         listener, self.listener = self.listener, None
