@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit, keys
-from accounts.credentials import ANONYMOUS_TIER
+from accounts.callers import ANONYMOUS_TIER
 from accounts.models import Account, ApiKey, Tier, User, default_scopes
 
 OVERLAPS = {

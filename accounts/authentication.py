@@ -15,7 +15,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts import access
-from accounts.credentials import Caller, CredentialRefused, authenticate, choose_credential
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused, authenticate, choose_credential
 
 SCOPE_KEY = "gateway.admission"
 """Where in the ASGI scope the rim leaves what it found: an object with the `caller`."""

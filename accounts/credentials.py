@@ -15,12 +15,12 @@ import msgspec
 from django.db import Error as DatabaseFailure
 
 from accounts import directory, failures, keys, networks, sessions, tokens
+from accounts.callers import ANONYMOUS, Caller
 from accounts.directory import KeyRecord
 from accounts.roles import ROLE_SCOPES
 
 logger = logging.getLogger(__name__)
 
-ANONYMOUS_TIER = "anonymous"
 _LONGEST_CREDENTIAL = 4096
 
 
@@ -34,34 +34,6 @@ class CredentialRefused(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who is calling, and with which rights: a key, a person who is logged in, or nobody we know."""
-
-    tier: str
-    scopes: frozenset[str]
-    account_id: int | None = None
-    key_id: uuid.UUID | None = None
-    lineage: str | None = None
-    user_id: int | None = None
-    family_id: uuid.UUID | None = None
-    role: str | None = None
-    name: str = "anonymous"
-    expires_at: datetime | None = None
-    # The end of a key that has been rotated to a new one.
-    replaced_until: datetime | None = None
-
-    # What Django and DRF ask of a `request.user`.
-    is_active = True
-
-    @property
-    def is_authenticated(self) -> bool:
-        """True for a caller that showed a good credential."""
-        return self.account_id is not None
-
-
-ANONYMOUS = Caller(tier=ANONYMOUS_TIER, scopes=frozenset({"predictions:read"}))
 
 
 def anonymous() -> Caller:
@@ -111,20 +83,23 @@ def authenticate_from_memory(credential: str, *, now: datetime, address: str) ->
     """As `authenticate`, without I/O: None where that would have to ask the database."""
     if tokens.looks_like_jwt(credential):
         return None
+    known = directory.current().remembered_digest(keys.digest_key(credential))
+    if known is not None:
+        return _let_in(known, now, address)
     parsed = _parse_key(credential, address)
     record = directory.current().remembered_key(parsed.id)
     return None if record is None else _admit(parsed, record, now, address)
 
 
-def known_caller(credential: str, *, now: datetime, address: str) -> Caller | None:
-    """The caller behind a key that this process has let in before; None in any other case, uncounted.
+def known_caller(digest: str, *, now: datetime, address: str) -> Caller | None:
+    """The caller behind a key that this process knows, by `keys.digest_key`; else None, and not counted.
 
-    Found by the digest of the whole key, which nobody can choose: so neither form nor checksum is looked at.
+    Nobody can choose a digest, so neither form nor checksum of the key is looked at.
     """
-    record = directory.current().remembered_digest(keys.digest_key(credential))
+    record = directory.current().remembered_digest(digest)
     if record is None or _find_fault(record, now, address) is not None:
         return None
-    return _caller_of(record)
+    return record.caller
 
 
 def authenticate_again(caller: Caller, *, now: datetime, address: str) -> Caller:
@@ -215,7 +190,7 @@ def _let_in(record: KeyRecord, now: datetime, address: str) -> Caller:
     fault = _find_fault(record, now, address)
     if fault is not None:
         raise refuse(*fault, address, keys.public_id(record.id))
-    return _caller_of(record)
+    return record.caller
 
 
 def _find_fault(record: KeyRecord, now: datetime, address: str) -> tuple[str, str] | None:
@@ -229,16 +204,3 @@ def _find_fault(record: KeyRecord, now: datetime, address: str) -> tuple[str, st
     if record.networks and not networks.allows(record.networks, address):
         return "network", "The API key may not be used from this address."
     return None
-
-
-def _caller_of(record: KeyRecord) -> Caller:
-    return Caller(
-        tier=record.tier,
-        scopes=record.scopes,
-        account_id=record.account_id,
-        key_id=record.id,
-        lineage=record.lineage,
-        name=f"key {keys.public_id(record.id)}",
-        expires_at=record.expires_at,
-        replaced_until=record.expires_at if record.is_replaced else None,
-    )

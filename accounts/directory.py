@@ -12,11 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 
+from accounts import keys
+from accounts.callers import Caller
 from accounts.limits import LimitRule, applicable
 from accounts.models import ApiKey, Limit, Tier
 from accounts.models.tiers import DEFAULT_FRAMES_PER_S
@@ -54,6 +56,21 @@ class KeyRecord:
     revoked_at: datetime | None
     is_account_active: bool
     is_replaced: bool
+    # Whoever shows the key, once it is let in.
+    caller: Caller = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        caller = Caller(
+            tier=self.tier,
+            scopes=self.scopes,
+            account_id=self.account_id,
+            key_id=self.id,
+            lineage=self.lineage,
+            name=f"key {keys.public_id(self.id)}",
+            expires_at=self.expires_at,
+            replaced_until=self.expires_at if self.is_replaced else None,
+        )
+        object.__setattr__(self, "caller", caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,8 @@ class Directory:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[uuid.UUID, tuple[KeyRecord, float]] = {}
-        self._ids: dict[str, uuid.UUID] = {}
+        # The same by digest: the id of a key takes longer to hash than all that follows.
+        self._by_digest: dict[str, tuple[KeyRecord, float]] = {}
         self._tiers: dict[str, TierRecord] = {}
         self._rules: dict[tuple[str, str], tuple[LimitRule, ...]] = {}
         self._tiers_loaded_at = float("-inf")
@@ -95,8 +113,13 @@ class Directory:
 
     def remembered_digest(self, digest: str) -> KeyRecord | None:
         """As `remembered_key`, of the key with this digest."""
-        key_id = self._ids.get(digest)
-        return None if key_id is None else self.remembered_key(key_id)
+        held = self._by_digest.get(digest)
+        if held is None:
+            return None
+        now = self._clock()
+        if now - self._followed_at < FRESH_S and now - held[1] < _RELOAD_S:
+            return held[0]
+        return self.remembered_key(held[0].id)
 
     def last_known_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` as of the last look at the changes, within the grace; if asking fails."""
@@ -125,8 +148,7 @@ class Directory:
         with self._lock:
             if len(self._keys) >= _MOST_RECORDS:
                 self._drop(next(iter(self._keys)))
-            self._keys[key_id] = (record, began_at)
-            self._ids[record.digest] = key_id
+            self._keys[key_id] = self._by_digest[record.digest] = (record, began_at)
         return record
 
     def tier(self, name: str) -> TierRecord:
@@ -207,7 +229,7 @@ class Directory:
     def _drop(self, key_id: uuid.UUID) -> None:
         held = self._keys.pop(key_id, None)
         if held is not None:
-            self._ids.pop(held[0].digest, None)
+            self._by_digest.pop(held[0].digest, None)
 
     def looking(self, at: float) -> None:
         """The database is being asked for changes since the moment `at` of the clock."""

@@ -20,7 +20,7 @@ from accounts import failures, keys, self_service, tickets
 from accounts.actions import OVERLAPS, IssuedKey
 from accounts.authentication import admission_of
 from accounts.bodies import InvalidBody, read_body, read_query
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.guards import guard
 from accounts.key_answers import describe, describe_new, describe_page, describe_rotated
 from accounts.key_problems import ScopeMissing, as_answer

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from accounts import directory, keys, usage
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.directory import TierRecord
 from accounts.key_answers import (
     AccountAnswer,

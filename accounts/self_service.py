@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 
 from accounts import actions, keys
 from accounts.actions import IssuedKey
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.key_rules import MANAGE, Terms, check_change, check_grant, check_manages, ends_later
 from accounts.models import Account, ApiKey, User, default_scopes
 from accounts.models.records import NO_ACCOUNT

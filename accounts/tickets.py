@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from accounts import credentials
-from accounts.credentials import Caller
+from accounts.callers import Caller
 
 PREFIX = "pgwt_"
 LIFETIME_S = 30

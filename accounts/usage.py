@@ -7,7 +7,6 @@ are counted without their key.
 
 from __future__ import annotations
 
-import functools
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,11 +27,11 @@ _THROTTLED = 429
 
 
 class Row(NamedTuple):
-    """What a row is about."""
+    """What a row is about, in a form that is hashed quickly: `hour` since 1970, `key_id` as a number."""
 
-    hour: datetime
+    hour: int
     account_id: int
-    key_id: uuid.UUID
+    key_id: int
     route: str
     status_class: int
 
@@ -78,7 +77,7 @@ def count(
     `is_error` says whether this server has failed; unless given, a status of 500 or above does.
     """
     has_failed = status >= 500 if is_error is None else is_error
-    row = Row(_hour_at(int(at.timestamp()) // 3600), account_id, key_id, route, status // 100)
+    row = Row(int(at.timestamp()) // 3600, account_id, key_id.int, route, status // 100)
     with _lock:
         tally = _tallies.get(row) or _begin(row)
         tally.calls += 1
@@ -143,14 +142,8 @@ def of_account(account_id: int, *, now: datetime, days: int) -> list[dict[str, A
 
 def _begin(row: Row) -> Tally:
     if len(_tallies) >= _MOST_ROWS:
-        row = row._replace(account_id=NO_ACCOUNT, key_id=NO_KEY)
+        row = row._replace(account_id=NO_ACCOUNT, key_id=NO_KEY.int)
     return _tallies.setdefault(row, Tally())
-
-
-@functools.lru_cache(maxsize=2)
-def _hour_at(number: int) -> datetime:
-    """The hour with that number since 1970."""
-    return datetime.fromtimestamp(number * 3600, UTC)
 
 
 def _keep(taken: Sequence[tuple[Row, Tally]]) -> None:
@@ -174,9 +167,14 @@ def _write(taken: Sequence[tuple[Row, Tally]]) -> None:
         f"ON CONFLICT ({', '.join(Row._fields)}) DO UPDATE SET "
         + ", ".join(f"{name} = {value}" for name, value in updates.items())
     )
-    values = [value for row, tally in taken for value in _prepared(row._asdict() | _as_dict(tally))]
+    values = [value for row, tally in taken for value in _prepared(_stored(row) | _as_dict(tally))]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
+
+
+def _stored(row: Row) -> dict[str, Any]:
+    hour = datetime.fromtimestamp(row.hour * 3600, UTC)
+    return {**row._asdict(), "hour": hour, "key_id": uuid.UUID(int=row.key_id)}
 
 
 def _as_dict(tally: Tally) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 from django.db import transaction
 
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.models import Account
 from accounts.models.records import NO_ACCOUNT
 from events import outbox

@@ -9,7 +9,7 @@ from explanations import answers, estimates, store
 from explanations.answers import JobDone, JobPending
 from explanations.models import Computation, ExplanationJob
 
-UNCACHED = {"Cache-Control": "no-store", "Vary": "Authorization, X-API-Key"}
+UNCACHED = {"Cache-Control": "no-store", "Vary": "Authorization, Origin, X-API-Key"}
 
 
 def pending(job: ExplanationJob, now: datetime) -> tuple[dict[str, str], JobPending]:

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.bodies import read_body, read_query
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.models.records import NO_ACCOUNT
 from events.explanations import Depth
 from explanations import answers, estimates, idempotency, jobs, ordering, pinning, problems, reads, standing

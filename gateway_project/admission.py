@@ -22,7 +22,8 @@ from django.db import Error as DatabaseFailure
 
 from accounts import access, credentials, directory, failures, guessing, limiter, limits
 from accounts.access import Need, NotAllowed
-from accounts.credentials import ANONYMOUS, Caller, CredentialRefused
+from accounts.callers import ANONYMOUS, Caller
+from accounts.credentials import CredentialRefused
 from accounts.limits import Decision, LimitRule, Subject
 from accounts.local_limiter import LocalLimiter
 from accounts.networks import block_of

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 
 from accounts import last_use, usage
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.models.records import NO_ACCOUNT, NO_KEY
 
 

@@ -100,6 +100,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long Redis keeps the newest value of a symbol that gets no update any more."""
     database_pool_size: WorkerThreads = 20
     """Connections to Postgres each process may hold."""
+    database_prepares: bool = True
+    """Prepare statements that recur; off behind a pooler that changes the connection between transactions."""
     slow_query_ms: PositiveInt = 200
     """Statements that take longer are logged, without their values."""
     worker_threads: WorkerThreads = 16

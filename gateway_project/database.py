@@ -17,7 +17,7 @@ _SQLITE_PRAGMAS = (
 )
 
 
-def database_settings(url: str, *, pool_size: int) -> dict[str, Any]:
+def database_settings(url: str, *, pool_size: int, prepares: bool = True) -> dict[str, Any]:
     """Return the ``DATABASES`` entry for a ``postgresql://`` or ``sqlite:///`` URL.
 
     For Postgres, query parameters become connection options (``host`` may be a socket directory).
@@ -54,6 +54,9 @@ def database_settings(url: str, *, pool_size: int) -> dict[str, Any]:
             "keepalives_interval": 2,
             "keepalives_count": 3,
             "tcp_user_timeout": 10_000,
+            # What a connection has asked five times is not parsed and planned again.
+            "server_side_binding": prepares,
+            "prepare_threshold": 5 if prepares else None,
             **options,
             "pool": {
                 "min_size": 0,

@@ -10,7 +10,7 @@ import asyncio
 
 from uvicorn.server import ServerState
 
-from gateway_project import protocols
+from gateway_project import http_protocol
 
 IDLE_S = 1.0
 _LOOK_EVERY_S = 0.05
@@ -37,19 +37,18 @@ class State(ServerState):
                 return
 
 
-class HttpProtocol(protocols.HttpProtocol):
+class HttpProtocol(http_protocol.HttpProtocol):
     """HTTP whose answers close their connections while the server drains."""
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
         if isinstance(self.server_state, State) and self.server_state.draining:
+            self.is_ending = True
+        super().on_headers_complete()
+        if self.is_ending:
             self.close_after_answer()
-
-    def may_answer_at_once(self) -> bool:
-        is_draining = isinstance(self.server_state, State) and self.server_state.draining
-        return not is_draining and super().may_answer_at_once()
 
     def close_after_answer(self) -> None:
         """Close the connection after the answer under way, if its headers can still say so."""
+        self.is_ending = True
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False

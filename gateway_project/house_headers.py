@@ -5,17 +5,14 @@ Django itself is asked for them: it answers OPTIONS through all of its middlewar
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
-from gateway_project.wsgi import application
-
 Pair = tuple[bytes, bytes]
-
-_django: WSGIHandler = application
 
 # What is said of one answer, not of all.
 _OF_ONE = frozenset({"content-type", "content-length", "content-encoding", "vary", "etag", "cache-control"})
@@ -39,11 +36,19 @@ def ask(path: str, host: bytes) -> HouseHeaders:
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(),
     }
-    response = _django.get_response(WSGIRequest(environ))
+    response = _django().get_response(WSGIRequest(environ))
     if response.status_code != 200:
         raise RuntimeError(f"OPTIONS {path} was answered with {response.status_code}")
     found = ((name.lower(), value) for name, value in response.items())
     return of(tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in found if n not in _OF_ONE))
+
+
+@functools.cache
+def _django() -> WSGIHandler:
+    # With all its middleware, so only when it is needed: other applications use the protocol too.
+    from gateway_project.wsgi import application
+
+    return application
 
 
 def of(pairs: tuple[Pair, ...]) -> HouseHeaders:

@@ -17,10 +17,11 @@ from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 from accounts.authentication import SCOPE_KEY
-from accounts.credentials import ANONYMOUS
+from accounts.callers import ANONYMOUS
 from explanations.problems import OUTCOME_HEADER
 from gateway_project import addresses, admission, bodies, bookkeeping, cors, hot_reads, preferences, routes
 from gateway_project.admission import Admission, Refused
+from gateway_project.hot_conditions import Conditions
 from gateway_project.problems import CONTENT_TYPE, problem
 from gateway_project.wsgi import application as django_wsgi
 from observability import request_context
@@ -75,7 +76,8 @@ async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
     target: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
-    ready = await hot_reads.answer(scope["method"], target, scope["headers"], answer.admission.caller)
+    conditions = Conditions(scope["headers"], scope["client"][0])
+    ready = await hot_reads.answer(scope["method"], target, conditions, answer.admission.caller)
     if ready is None:
         return False
     headers = [*ready.house.pairs, *ready.headers]

@@ -19,7 +19,7 @@ import uvicorn
 
 from gateway_project import draining
 from gateway_project.lifeline import Lifeline
-from gateway_project.protocols import WebSocketProtocol
+from gateway_project.websocket_protocol import WebSocketProtocol
 from realtime import hub
 from realtime.protocol import limits
 

@@ -82,7 +82,9 @@ TEMPLATES = [
 ]
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": database_settings(GATEWAY.database_url, pool_size=GATEWAY.database_pool_size)
+    "default": database_settings(
+        GATEWAY.database_url, pool_size=GATEWAY.database_pool_size, prepares=GATEWAY.database_prepares
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

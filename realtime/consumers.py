@@ -22,7 +22,8 @@ from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from accounts import directory, last_use
-from accounts.credentials import Caller, CredentialRefused
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused
 from explanations import jobs
 from observability import blocking
 from realtime import entrance, explained, hub, leases, revocation, wire

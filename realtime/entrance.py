@@ -12,13 +12,8 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from accounts import access, guessing, tickets
-from accounts.credentials import (
-    Caller,
-    CredentialRefused,
-    authenticate,
-    authenticate_from_memory,
-    find_credential,
-)
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory, find_credential
 from accounts.keys import KEY_PREFIX
 from observability import blocking
 from realtime.protocol.codes import Close, Code

@@ -20,7 +20,8 @@ from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from accounts import credentials, following
-from accounts.credentials import Caller, CredentialRefused
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused
 from accounts.following import Change
 from observability import blocking
 from observability.per_loop import PerLoop

@@ -27,7 +27,7 @@ from accounts.admin.key_forms import KeyForm
 from accounts.admin.key_list import KeyList, StateFilter
 from accounts.admin.look import ActionVariant, action
 from accounts.admin.rights import actor_of, grantable_scopes, may
-from accounts.credentials import ANONYMOUS_TIER
+from accounts.callers import ANONYMOUS_TIER
 from accounts.models import ApiKey, Tier, User
 
 _ONE_BUTTON = {"show_save_and_add_another": False, "show_save_and_continue": False}

@@ -10,87 +10,50 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shlex
-import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 import uvloop
 
-from benchmarks.sockets import machine, options, peers
-from benchmarks.sockets.audience import allow_many_files
-from benchmarks.sockets.contenders import CONTENDERS, GATEWAY
-from benchmarks.sockets.ground import ROOT, Ground, standing
+from benchmarks.side_by_side import command, machine, options
+from benchmarks.side_by_side.ground import Ground, standing
+from benchmarks.side_by_side.processes import allow_many_files
+from benchmarks.side_by_side.tables import Row, render
+from benchmarks.sockets.contenders import CONTENDERS, GATEWAY, REFERENCE
 from benchmarks.sockets.options import Options
+from benchmarks.sockets.peers import PEERS
 from benchmarks.sockets.scenario import Scenario
 from benchmarks.sockets.scenarios import SCENARIOS
-from benchmarks.sockets.tables import Row, render, replace_section
 
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+MODULE = "benchmarks.sockets"
 HEADING = "## Sockets"
 NOTES = """\
 A cell is the median over the rounds (in `burst` over all bursts), with the least and the most in brackets; x
 is the ratio to picows in the same run. CPU is per cent of one core; `client-bound` marks rows in which the
 load client used more than 80 % of its core: they tell at least as much of it as of the server.
 """
+_OWN = ("uvicorn", "websockets", "uvloop", "channels", "channels_redis", "Django", "redis", "nats-py")
+_PYTHON_PEERS = ("fastapi", "uvicorn", "picows", "redis")
+_NODE_PEERS = ("ws", "ioredis")
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.sockets",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_list(parser, "--scenarios", list(SCENARIOS), default=list(SCENARIOS))
-    _add_list(parser, "--contenders", list(CONTENDERS), default=None)
-    parser.add_argument(
-        "--database", default="sqlite", help="sqlite, postgres (a server of its own) or a URL"
-    )
-    parser.add_argument(
-        "--nats-sync",
-        choices=("always", "default"),
-        default="always",
-        help="always, as embedded; or NATS' own",
-    )
-    parser.add_argument(
-        "--write",
-        type=Path,
-        nargs="?",
-        const=RESULTS,
-        metavar="FILE",
-        help="keep results (benchmarks/RESULTS.md)",
-    )
-    options.add_to(parser)
+    parser = command.make_parser(MODULE, __doc__, scenarios=list(SCENARIOS), contenders=list(CONTENDERS))
+    options.add_to(parser, Options)
     parsed = parser.parse_args()
     allow_many_files()
     if any(set(_taking_part(SCENARIOS[name], parsed)) - {GATEWAY} for name in parsed.scenarios):
-        peers.install()
+        PEERS.install()
     for name in parsed.scenarios:
         scenario = SCENARIOS[name]
         # What one scenario leaves in the stores must not weigh on the next.
         with standing(parsed.database, parsed.nats_sync) as ground:
-            section = _run(ground, scenario, _taking_part(scenario, parsed), options.read(parsed))
-        sys.stdout.write(f"{HEADING}: {name}\n\n{section}\n")
-        sys.stdout.flush()
+            section = _run(ground, scenario, _taking_part(scenario, parsed), options.read(parsed, Options))
+        command.print_section(HEADING, name, section)
         if parsed.write:
-            _write(parsed.write, name, section)
-
-
-def _add_list(
-    parser: argparse.ArgumentParser, name: str, known: list[str], *, default: list[str] | None
-) -> None:
-    def read(text: str) -> list[str]:
-        chosen = text.split(",")
-        if unknown := set(chosen) - set(known):
-            raise argparse.ArgumentTypeError(f"not known: {', '.join(sorted(unknown))}")
-        return chosen
-
-    which = "those that the scenario asks for" if default is None else "all"
-    meaning = f"of {', '.join(known)} ({which})"
-    parser.add_argument(name, type=read, default=default, metavar="A,B", help=meaning)
+            about = [NOTES, *machine.describe(_OWN, PEERS, python=_PYTHON_PEERS, node=_NODE_PEERS)]
+            command.keep(parsed.write, MODULE, heading=HEADING, about=about, scenario=name, section=section)
 
 
 def _taking_part(scenario: Scenario, parsed: argparse.Namespace) -> list[str]:
@@ -103,27 +66,14 @@ def _run(ground: Ground, scenario: Scenario, contenders: Sequence[str], chosen: 
     rows: list[Row] = []
     for number in range(min(chosen.rounds, scenario.rounds or chosen.rounds)):
         for name in contenders:
-            _say(f"{scenario.name}, round {number + 1}: {name} ...")
+            command.say(f"{scenario.name}, round {number + 1}: {name} ...")
             begun = time.monotonic()
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 rows += runner.run(scenario.measure(ground, CONTENDERS[name], chosen))
-            _say(f"  {time.monotonic() - begun:.0f} s")
-    table = render(scenario.columns, rows) if rows else "Nobody took part."
+            command.say(f"  {time.monotonic() - begun:.0f} s")
+    table = render(scenario.columns, rows, reference=REFERENCE) if rows else "Nobody took part."
     title = scenario.title(chosen)
     return f"{title[0].upper()}{title[1:]}.\n\n{table}\n"
-
-
-def _write(path: Path, name: str, section: str) -> None:
-    """Put a scenario's section into the file; those of other scenarios stay, as does what others wrote."""
-    command = shlex.join(["python", "-m", "benchmarks.sockets", *sys.argv[1:]])
-    measured = f"{section}\nMeasured on {datetime.now(UTC):%Y-%m-%d}: `{command}`."
-    text = path.read_text() if path.exists() else "# Results of the benchmarks\n"
-    text = replace_section(text, HEADING, "\n".join([NOTES, *machine.describe()]))
-    path.write_text(replace_section(text, f"{HEADING}: {name}", measured))
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.side_by_side.feeder import Fed
 from benchmarks.sockets import frames
 from benchmarks.sockets.client import Member, Refused
-from benchmarks.sockets.feeder import Fed
 from benchmarks.sockets.tally import Tally, count_expected
 
 # Handshakes that may be under way at once; below every contender's backlog.
@@ -146,11 +144,3 @@ class Audience:
 def _subscription(symbols: Sequence[str], wanted: Mapping[str, Any]) -> bytes:
     request = {"action": "subscribe", "symbols": list(symbols), "snapshot": False, **wanted}
     return frames.client_frame(frames.TEXT, json.dumps(request).encode())
-
-
-def allow_many_files() -> int:
-    """Raise this process's limit of open files, which its children inherit; returns it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.tables import Column, Row
 from benchmarks.sockets.contenders import CONTENDERS, Contender
-from benchmarks.sockets.ground import Ground
 from benchmarks.sockets.options import Options
-from benchmarks.sockets.tables import Column, Row
 
 Measure = Callable[[Ground, Contender, Options], Coroutine[Any, Any, list[Row]]]
 

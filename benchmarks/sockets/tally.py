@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.sockets.figures import Delays
+from benchmarks.side_by_side.figures import Delays
 
 _MOST_NOTICES = 20
 

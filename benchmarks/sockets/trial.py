@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from benchmarks.sockets import peers, processes, send_times
+from benchmarks.side_by_side import processes, send_times
+from benchmarks.side_by_side.feeding import Feeder, feeding
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.processes import Meter
 from benchmarks.sockets.audience import Audience
 from benchmarks.sockets.contenders import Contender
-from benchmarks.sockets.feeding import Feeder, feeding
-from benchmarks.sockets.ground import Ground
-from benchmarks.sockets.processes import Meter
+from benchmarks.sockets.peers import PEERS
 from gateway_project import embedded
 
 _FILLING = 21_000
-
-
-def make_symbols(count: int) -> list[str]:
-    """`count` symbols of three letters."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return [letters[n // 676 % 26] + letters[n // 26 % 26] + letters[n % 26] for n in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +52,6 @@ class Trial:
         return processes.resident_kb(self.pid)
 
 
-@contextlib.contextmanager
-def _telling_why(ground: Ground) -> Iterator[None]:
-    """What goes wrong with a contender is in its log, which goes with the folder."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note("The end of the log:\n" + ground.log.read_text(errors="replace")[-3000:])
-        raise
-
-
 @contextlib.asynccontextmanager
 async def trying(
     ground: Ground,
@@ -78,7 +63,7 @@ async def trying(
 ) -> AsyncIterator[Trial]:
     """`contender` on a free port, with a feeder; with `through_bridge` fed through NATS and a bridge."""
     port = embedded.free_port()
-    environ = ground.environ | peers.environ()
+    environ = ground.environ | PEERS.environ()
     with contextlib.ExitStack() as stack:
         pid = stack.enter_context(
             processes.running(
@@ -90,7 +75,7 @@ async def trying(
             bridge = [*contender.command(ground, port, 1)[:2], "nats_bridge"]
             pids["bridge"] = stack.enter_context(processes.running(bridge, environ=environ, log=ground.log))
         sink = "stream" if through_bridge else contender.sink
-        stack.enter_context(_telling_why(ground))
+        stack.enter_context(ground.telling_why())
         async with feeding(sink, symbols, times=ground.times, environ=environ, listeners=workers) as feeder:
             times = send_times.open_table(ground.times)
             yield Trial(contender, ground, pid, port, feeder, symbols, times, pids)

@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import keys
 from accounts.actions import IssuedKey, issue_key_by_names
-from accounts.credentials import Caller, CredentialRefused, authenticate
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused, authenticate
 from accounts.models import Account, ApiKey, Tier, default_scopes
 
 pytestmark = pytest.mark.django_db

@@ -6,14 +6,8 @@ import uuid
 
 import pytest
 
-from accounts.credentials import (
-    ANONYMOUS,
-    Caller,
-    CredentialRefused,
-    anonymous,
-    choose_credential,
-    find_credential,
-)
+from accounts.callers import ANONYMOUS, Caller
+from accounts.credentials import CredentialRefused, anonymous, choose_credential, find_credential
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from accounts import actions, directory, self_service
-from accounts.credentials import Caller, authenticate
+from accounts.callers import Caller
+from accounts.credentials import authenticate
 from accounts.models import ApiKey, AuditEvent
 from tests.accounts.callers import Holder, account, key, row
 from tests.accounts.together import race

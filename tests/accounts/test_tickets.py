@@ -15,7 +15,8 @@ from pytest_django import Settings
 
 from accounts import actions, sessions, tickets
 from accounts.actions import IssuedKey, issue_key_by_names
-from accounts.credentials import ANONYMOUS, Caller, CredentialRefused, authenticate
+from accounts.callers import ANONYMOUS, Caller
+from accounts.credentials import CredentialRefused, authenticate
 from accounts.models import Account, ApiKey, Tier, TokenFamily, User
 from accounts.tickets import PREFIX, TicketsUnavailable, issue, redeem
 from tests.accounts.together import together

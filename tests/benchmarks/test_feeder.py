@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Sequence
 
-from benchmarks.sockets.feeder import Plan, feed
+from benchmarks.side_by_side.feeder import Plan, feed
 
 SYMBOLS = ["AAA", "AAB", "AAC"]
 

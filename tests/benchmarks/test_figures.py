@@ -1,4 +1,4 @@
-"""Distributions, spreads and the slope of the socket benchmarks."""
+"""Distributions, spreads and the slope of measurements."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from benchmarks.sockets.figures import Delays, Spread, slope, spread
+from benchmarks.side_by_side.figures import Delays, Spread, slope, spread
 
 
 def test_shares_of_delays_are_right_to_a_hundredth_of_a_millisecond() -> None:

@@ -1,8 +1,8 @@
-"""The tables of the socket benchmarks, and the section they fill."""
+"""The tables of measurements side by side, and the section they fill."""
 
 from __future__ import annotations
 
-from benchmarks.sockets.tables import CLIENT_CPU, Column, Row, render, replace_section
+from benchmarks.side_by_side.tables import CLIENT_CPU, Column, Row, render, replace_section
 
 COLUMNS = [Column("ms", "median ms", ratio=True), Column("lost", "lost", 0), CLIENT_CPU]
 
@@ -13,7 +13,7 @@ def cells(table: str) -> list[list[str]]:
     return [lines[0], *lines[2:]]
 
 
-def test_a_label_has_one_line_with_the_median_the_range_and_the_ratio_to_picows() -> None:
+def test_a_label_has_one_line_with_the_median_the_range_and_the_ratio_to_the_reference() -> None:
     rows = [
         Row("gateway", {"ms": 12.0, "lost": 0, "client_cpu": 40}),
         Row("picows", {"ms": 8.0, "lost": 0, "client_cpu": 40}),
@@ -21,7 +21,7 @@ def test_a_label_has_one_line_with_the_median_the_range_and_the_ratio_to_picows(
         Row("gateway", {"ms": 30.0, "lost": 0, "client_cpu": 40}),
     ]
 
-    assert cells(render(COLUMNS, rows)) == [
+    assert cells(render(COLUMNS, rows, reference="picows")) == [
         ["", "median ms", "lost", "client CPU %"],
         ["gateway", "12.0 (10.0-30.0) x1.50", "0 (0-3)", "40"],
         ["picows", "8.0", "0", "40"],

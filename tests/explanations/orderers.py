@@ -8,7 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.credentials import Caller, authenticate
+from accounts.callers import Caller
+from accounts.credentials import authenticate
 from events.explanations import Depth
 from explanations import idempotency, ordering, pinning
 from explanations.idempotency import Repeatable

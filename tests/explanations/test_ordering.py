@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from events import explanations, outbox, streams
 from events.explanations import ExplainOrder
 from events.models import OutboxMessage

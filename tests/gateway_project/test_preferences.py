@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 
 from accounts.authentication import SCOPE_KEY
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from explanations import reads
 from gateway_project import preferences
 from gateway_project.admission import Admission, Refused

@@ -21,8 +21,8 @@ import pytest
 import uvicorn
 import uvloop
 
-from gateway_project import draining, embedded, protocols
-from gateway_project.protocols import MOST_SMALL_FRAMES_PER_S
+from gateway_project import draining, embedded, http_protocol, websocket_protocol
+from gateway_project.websocket_protocol import MOST_SMALL_FRAMES_PER_S
 from realtime import wire
 from tests.integration.frame_cases import (
     BINARY,
@@ -77,7 +77,7 @@ class Served:
         config = uvicorn.Config(
             self._answer,
             http=draining.HttpProtocol,
-            ws=protocols.WebSocketProtocol,
+            ws=websocket_protocol.WebSocketProtocol,
             ws_per_message_deflate=False,
             ws_max_size=200_000,
             lifespan="off",
@@ -291,7 +291,7 @@ async def test_a_close_is_told_at_both_ends_and_nothing_follows_it() -> None:
 async def test_the_answer_to_a_close_is_heard_while_the_application_is_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(protocols, "CLOSE_WITHIN_S", 2 * WITHIN_S)
+    monkeypatch.setattr(websocket_protocol, "CLOSE_WITHIN_S", 2 * WITHIN_S)
     async with opened() as (server, peer):
         server.may_answer.clear()
         await peer.send(frame(TEXT, b"work"))
@@ -309,7 +309,7 @@ async def test_the_answer_to_a_close_is_heard_while_the_application_is_busy(
 async def test_a_peer_that_does_not_answer_a_close_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, reads: bool
 ) -> None:
-    monkeypatch.setattr(protocols, "CLOSE_WITHIN_S", SOON_S)
+    monkeypatch.setattr(websocket_protocol, "CLOSE_WITHIN_S", SOON_S)
     async with opened() as (server, peer):
         if not reads:
             await server.block()
@@ -346,7 +346,7 @@ async def test_the_listener_hears_once_that_the_peer_has_gone(says_so: bool) -> 
 async def test_a_peer_that_was_refused_and_does_not_go_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, after_our_close: bool
 ) -> None:
-    monkeypatch.setattr(protocols, "CLOSE_WITHIN_S", SOON_S)
+    monkeypatch.setattr(websocket_protocol, "CLOSE_WITHIN_S", SOON_S)
     async with opened() as (server, peer):
         if after_our_close:
             server.frames.close(1002, "")
@@ -534,7 +534,7 @@ MORE = b"X-Header: more\r\n" * 1_000
 async def test_a_peer_that_sends_half_a_request_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(protocols, "HEADERS_WITHIN_S", SOON_S)
+    monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", SOON_S)
     async with served() as (_, peer):
         await peer.send(said)
         assert (await peer.rest()).endswith(b"ok" if WHOLE in said else b"")

@@ -58,7 +58,7 @@ def test_a_new_prediction_is_read_from_every_process_within_a_second(
 ) -> None:
     for price in (101.0, 102.0, 103.0):
         stack.publish(event(known, predicted_price=price))
-        _all_within_a_second(processes, lambda process, price=price: _price(process, known, key) == price)
+        _all_within_a_second(processes, functools.partial(_is, known, key, price))
 
 
 def test_a_late_prediction_does_not_replace_a_newer_one(
@@ -66,7 +66,7 @@ def test_a_late_prediction_does_not_replace_a_newer_one(
 ) -> None:
     stack.publish(event(known, predicted_price=201.0))
     for process in processes:
-        eventually(functools.partial(_is, process, known, key, 201.0))
+        eventually(functools.partial(_is, known, key, 201.0, process))
     early = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     stack.publish(event(known, predicted_price=55.0, timestamp=early))
     eventually(lambda: stack.count_rows(known) == 3)
@@ -143,7 +143,22 @@ def test_requests_that_come_together_are_answered_in_their_order(
     assert order == sorted(order)
 
 
-def _is(process: Process, symbol: str, key: Key, price: float) -> bool:
+def test_a_connection_on_which_nothing_comes_any_more_is_closed(
+    processes: list[Process], known: str, key: Key
+) -> None:
+    url = urlsplit(str(processes[0].client.base_url))
+    request = f"GET /api/prediction/{known} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key.secret}\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=15) as connection:
+        for _ in range(3):
+            connection.sendall(request.encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            time.sleep(0.1)
+        answered = time.monotonic()
+        assert connection.recv(65536) == b""
+    assert 4 < time.monotonic() - answered < 12
+
+
+def _is(symbol: str, key: Key, price: float, process: Process) -> bool:
     return _price(process, symbol, key) == price
 
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from accounts import credentials, following, sessions
 from accounts.actions import revoke_key
-from accounts.credentials import Caller, CredentialRefused
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused
 from accounts.directory import Directory
 from accounts.following import Change, Follower
 from accounts.models import Account, ApiKey, Tier, TokenFamily, User

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import actions
-from accounts.credentials import Caller
+from accounts.callers import Caller
 from accounts.models import ApiKey
 from observability import blocking
 from realtime import revocation

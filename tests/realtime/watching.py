@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from accounts import sessions
 from accounts.actions import issue_key_by_names
-from accounts.credentials import Caller, CredentialRefused, authenticate
+from accounts.callers import Caller
+from accounts.credentials import CredentialRefused, authenticate
 from accounts.following import Change
 from accounts.models import Account, Tier, User
 from realtime.revocation import Revocation, Verdict, Watched

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sockets import peers
-from benchmarks.sockets.ground import ROOT, Ground
+from benchmarks.side_by_side.ground import ROOT, Ground
+from benchmarks.sockets.peers import PEERS
 
 _HERE = Path(__file__).resolve().parent
 
@@ -31,6 +31,8 @@ class Contender:
 
 
 GATEWAY = "gateway"
+# The closest to what the machine can do: ratios are to it wherever it took part.
+REFERENCE = "picows"
 
 
 def _gateway(_: Ground, port: int, workers: int) -> list[str]:
@@ -40,7 +42,7 @@ def _gateway(_: Ground, port: int, workers: int) -> list[str]:
 
 def _python(script: str) -> Callable[[Ground, int, int], list[str]]:
     def command(ground: Ground, port: int, _: int) -> list[str]:
-        return [str(peers.PYTHON), str(_HERE / script), str(port), ground.redis_url]
+        return [str(PEERS.python), str(_HERE / script), str(port), ground.redis_url]
 
     return command
 
@@ -55,6 +57,6 @@ CONTENDERS = {
         Contender(GATEWAY, "layer", _gateway),
         Contender("fastapi", "channels", _python("fastapi_server.py")),
         Contender("node-ws", "channels", _node),
-        Contender("picows", "channels", _python("picows_server.py")),
+        Contender(REFERENCE, "channels", _python("picows_server.py")),
     )
 }

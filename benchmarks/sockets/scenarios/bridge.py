@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from benchmarks.side_by_side.feeding import make_symbols
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
 from benchmarks.sockets.audience import Audience
 from benchmarks.sockets.contenders import GATEWAY, Contender
-from benchmarks.sockets.ground import Ground
 from benchmarks.sockets.options import Options
 from benchmarks.sockets.scenario import Scenario
-from benchmarks.sockets.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
-from benchmarks.sockets.trial import Trial, make_symbols, trying
+from benchmarks.sockets.trial import Trial, trying
 
 # One socket stands for many: it takes the whole flow, so it needs more than the 10 frames a second of a tier.
 FRAMES_PER_S = 100

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from benchmarks.side_by_side.feeding import make_symbols
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
 from benchmarks.sockets.contenders import GATEWAY, Contender
-from benchmarks.sockets.ground import Ground
 from benchmarks.sockets.options import Options
 from benchmarks.sockets.scenario import Scenario
-from benchmarks.sockets.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
-from benchmarks.sockets.trial import make_symbols, trying
+from benchmarks.sockets.trial import trying
 
 WARM_UP_S = 2.0
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 
+from benchmarks.side_by_side.feeding import make_symbols
+from benchmarks.side_by_side.figures import slope
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
 from benchmarks.sockets.contenders import GATEWAY, Contender
-from benchmarks.sockets.figures import slope
-from benchmarks.sockets.ground import Ground
 from benchmarks.sockets.options import Options
 from benchmarks.sockets.scenario import Scenario
-from benchmarks.sockets.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
-from benchmarks.sockets.trial import Trial, make_symbols, trying
+from benchmarks.sockets.trial import Trial, trying
 
 SAMPLES = 200
 # The first part fills caches and pools once; what grows after it grows for ever.

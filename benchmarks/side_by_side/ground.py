@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.sockets import processes, send_times
+from benchmarks.side_by_side import processes, send_times
 from gateway_project import embedded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,15 @@ class Ground:
     def log(self) -> Path:
         """Where contenders write what they have to say."""
         return self.folder / "contenders.log"
+
+    @contextlib.contextmanager
+    def telling_why(self) -> Iterator[None]:
+        """What goes wrong with a contender is in its log, which goes with the folder."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note("The end of the log:\n" + self.log.read_text(errors="replace")[-3000:])
+            raise
 
     def allow_frames(self, per_s: int) -> None:
         """Let each socket of the gateway have so many frames a second instead of its tier's 10."""

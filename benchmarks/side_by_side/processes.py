@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway_project import embedded
@@ -65,6 +66,14 @@ def _die_with_parent() -> None:
     _libc.prctl(1, signal.SIGKILL)
 
 
+def allow_many_files() -> int:
+    """Raise this process's limit of open files, which its children inherit; returns it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
 def family(pid: int) -> list[int]:
     """`pid` and all that descend from it."""
     found = [pid]
@@ -76,13 +85,24 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of the family of `pid`, exact to the microsecond; threads that have ended do not count."""
+    """CPU seconds of the family of `pid`: exact to the microsecond, and to ticks once threads have ended."""
+    return sum(max(_living_threads_s(one), _all_threads_s(one)) for one in family(pid))
+
+
+def _living_threads_s(pid: int) -> float:
     total = 0
-    for one in family(pid):
-        for task in Path(f"/proc/{one}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total += int(task.read_text().split()[0])
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(task.read_text().split()[0])
     return total / 1e9
+
+
+def _all_threads_s(pid: int) -> float:
+    """With those that have ended, rounded down to ticks."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def resident_kb(pid: int) -> int:
@@ -108,10 +128,14 @@ def _machine_s() -> float:
 
 
 class Meter:
-    """CPU of named processes since the meter was made; ``client`` is this one, ``others`` is all the rest."""
+    """CPU of named processes since the meter was made; ``client`` is this one, ``others`` is all the rest.
 
-    def __init__(self, pids: Mapping[str, int]) -> None:
+    `client_s` gives the client's CPU seconds where it is another one.
+    """
+
+    def __init__(self, pids: Mapping[str, int], *, client_s: Callable[[], float] = time.process_time) -> None:
         self._pids = dict(pids)
+        self._client_s = client_s
         self._begun = time.monotonic()
         self._at_first = self._read()
 
@@ -130,6 +154,6 @@ class Meter:
         # The client's own descendants are the servers: only its own threads count.
         return {
             **{name: cpu_s(pid) for name, pid in self._pids.items()},
-            "client": time.process_time(),
+            "client": self._client_s(),
             "machine": _machine_s(),
         }

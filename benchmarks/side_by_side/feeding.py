@@ -10,9 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.sockets.feeder import Fed, Plan, Ready
+from benchmarks.side_by_side.feeder import Fed, Plan, Ready
 
 _READY_WITHIN_S = 30.0
+
+
+def make_symbols(count: int) -> list[str]:
+    """`count` symbols of three letters."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return [letters[n // 676 % 26] + letters[n // 26 % 26] + letters[n % 26] for n in range(count)]
 
 
 class FeederEnded(Exception):
@@ -66,7 +72,7 @@ async def feeding(
     """A feeder for `sink` that is ready; ended afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "benchmarks.sockets.feeder", "--sink", sink, "--times", str(times)),
+        *("-m", "benchmarks.side_by_side.feeder", "--sink", sink, "--times", str(times)),
         *("--listeners", str(listeners), *symbols),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

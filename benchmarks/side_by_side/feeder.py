@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from benchmarks.sockets import send_times
-from benchmarks.sockets.sinks import SINKS, Sink
+from benchmarks.side_by_side import send_times
+from benchmarks.side_by_side.sinks import SINKS, Sink
 
 
 class Plan(msgspec.Struct, frozen=True):

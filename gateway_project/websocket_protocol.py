@@ -1,29 +1,21 @@
-"""uvicorn's protocols, with what they lack: an end and a bound for every peer, and frames written at once."""
+"""uvicorn's protocol for WebSockets, and what it lacks: an end and a bound for every peer, frames at once."""
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
-from gateway_project import hot_reads, house_headers
 from realtime import wire
 from realtime.pace import Pace
 
-HEADERS_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 5.0
-MAX_HEAD_BYTES = 64 * 1024
 MOST_SMALL_FRAMES_PER_S = 1_000
 
 _SLICE_BYTES = 8 * 1024
 
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-)
 _decoder_of_utf8 = codecs.getincrementaldecoder("utf-8")
 
 
@@ -231,102 +223,3 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.on_lost()
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, but a connection on which no request gets complete is cut off.
-
-    uvicorn limits only the time between requests: half a header would hold a connection for ever, and
-    headers without an end would fill the memory.
-    """
-
-    _timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        super().connection_made(transport)
-        self._expect_headers()
-
-    def data_received(self, data: bytes) -> None:
-        if self._head_bytes > MAX_HEAD_BYTES:
-            return
-        awaited = self._timer
-        super().data_received(data)
-        if awaited is not None and self._timer is awaited:  # all of it was one head, and more is to come
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
-
-    def handle_websocket_upgrade(self) -> None:
-        super().handle_websocket_upgrade()
-        # Nothing reaches this protocol any more, and its parser holds it, and with it the transport.
-        self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._expect_headers()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        if not self._answer_at_once():
-            super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def on_message_complete(self) -> None:
-        if self.cycle is not None:  # else all requests so far were answered at once
-            super().on_message_complete()
-
-    def may_answer_at_once(self) -> bool:
-        """True where nothing else is to be said first, or with the answer."""
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.flow.write_paused
-            and self.parser.should_keep_alive()
-            and self.parser.get_http_version() == "1.1"
-        )
-
-    def _answer_at_once(self) -> bool:
-        """Answer a hot read, in one write: through ASGI it would cost twice as much."""
-        if not self.may_answer_at_once():
-            return False
-        method = self.parser.get_method()
-        peer = None if self.client is None else self.client[0]
-        ready = hot_reads.at_once(method, self.url, self.headers, peer)
-        if ready is None:
-            return False
-        status, house, headers, body = ready
-        self.transport.write(
-            b"%b%b%b%b\r\n%b"
-            % (
-                STATUS_LINE[status],
-                house_headers.as_lines(self.server_state.default_headers),
-                house.lines,
-                house_headers.as_lines(headers),
-                body,
-            )
-        )
-        self.on_response_complete()
-        return True
-
-    def _expect_headers(self) -> None:
-        self._stop_timer()
-        self._head_bytes = 0
-        self._timer = self.loop.call_later(HEADERS_WITHIN_S, self.transport.abort)
-
-    def _refuse_head(self) -> None:
-        """Say so, and discard what comes until the peer has gone, or the time for its head is up."""
-        if self.transport.is_closing():
-            return
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.write_eof()
-        else:  # the answer to another request is under way: it cannot be told
-            self.transport.abort()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

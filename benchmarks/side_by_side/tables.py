@@ -1,14 +1,12 @@
-"""Rows of measurement as Markdown: a line a label, medians with their range, ratios to a peer. Pure."""
+"""Rows of measurement as Markdown: a line a label, medians with their range, ratios to others. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.sockets.figures import Spread, spread
+from benchmarks.side_by_side.figures import Spread, spread
 
-# The closest to what the machine can do: ratios are to it wherever it took part.
-REFERENCE = "picows"
 # Above this the client could not read faster: the row tells at least as much of it as of the server.
 BUSY_CLIENT = 80.0
 CLIENT_KEY = "client_cpu"
@@ -38,8 +36,11 @@ CLIENT_CPU = Column(CLIENT_KEY, "client CPU %", 0)
 OTHERS_CPU = Column("others_cpu", "others' CPU %", 0)
 
 
-def render(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """The table: for each label the rows' medians, with the range in brackets where there are several."""
+def render(columns: Sequence[Column], rows: Sequence[Row], *, reference: str | None = None) -> str:
+    """The table: for each label the rows' medians, with the range in brackets where there are several.
+
+    `reference` is the label that ratios are to, wherever it took part.
+    """
     found: dict[str, dict[str, Spread]] = {}
     for label in dict.fromkeys(row.label for row in rows):
         own = [row.figures for row in rows if row.label == label]
@@ -48,13 +49,13 @@ def render(columns: Sequence[Column], rows: Sequence[Row]) -> str:
             for column in columns
             if any(column.key in figures for figures in own)
         }
-    reference = found.get(REFERENCE, {})
+    compared: dict[str, Spread] = {} if reference is None else found.get(reference, {})
     lines = [["", *(column.heading for column in columns)]]
     for label, spreads in found.items():
-        cells = [_cell(column, spreads.get(column.key), reference.get(column.key)) for column in columns]
+        cells = [_cell(column, spreads.get(column.key), compared.get(column.key)) for column in columns]
         busy = CLIENT_KEY in spreads and spreads[CLIENT_KEY].median > BUSY_CLIENT
         lines.append([f"{label} (client-bound)" if busy else label, *cells])
-    return _align(lines)
+    return align(lines)
 
 
 def _cell(column: Column, own: Spread | None, reference: Spread | None) -> str:
@@ -68,7 +69,8 @@ def _cell(column: Column, own: Spread | None, reference: Spread | None) -> str:
     return text
 
 
-def _align(lines: list[list[str]]) -> str:
+def align(lines: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown that reads well as text, too; the first line is its head."""
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     padded = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"

@@ -1,0 +1,1 @@
+"""What measurements side by side share: the ground, the peers' libraries, the feeder, meters and tables."""

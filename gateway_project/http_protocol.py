@@ -1,0 +1,166 @@
+"""uvicorn's protocol for HTTP, with a bound for every request, and hot reads answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway_project import hot_reads, house_headers
+from gateway_project.hot_conditions import Conditions
+from gateway_project.house_headers import Pair
+from realtime import hub
+from realtime.board import Board
+
+HEADERS_WITHIN_S = 10.0
+MAX_HEAD_BYTES = 64 * 1024
+
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, but a connection on which no request gets complete is cut off.
+
+    uvicorn limits only the time between requests: half a header would hold a connection for ever, and
+    headers without an end would fill the memory.
+    """
+
+    # True where the next answer is the last.
+    is_ending = False
+    _defaults: ClassVar[list[Pair]] = []
+    _lines: ClassVar[bytes] = b""
+    _answered_at = 0.0
+    _idle_timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _head_bytes = 0
+    _board: Board | None = None
+    # Of the request before: most that come over one connection have the same headers.
+    _conditions: Conditions | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES:
+            return
+        awaited = self._timer
+        super().data_received(data)
+        if awaited is not None and self._timer is awaited:  # all of it was one head, and more is to come
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
+        elif self._is_in_head and self._timer is None:
+            # Nearly all heads come in one piece, and need no timer.
+            self._expect_headers()
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        # Nothing reaches this protocol any more, and its parser holds it, and with it the transport.
+        self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        self._stop_timer()
+        if not self._answer_at_once():
+            super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        super().connection_lost(exc)
+
+    def on_message_complete(self) -> None:
+        if self.cycle is not None:  # else all requests so far were answered at once
+            super().on_message_complete()
+
+    def _answer_at_once(self) -> bool:
+        """Answer a hot read, in one write: through ASGI it would cost twice as much."""
+        plan = hot_reads.find_plan(self.url)
+        if plan is None or not self._is_free():
+            return False
+        conditions = self._conditions
+        if conditions is None or conditions.headers != self.headers:
+            peer = None if self.client is None else self.client[0]
+            conditions = self._conditions = Conditions(self.headers, peer)
+        if self._board is None:
+            self._board = hub.current().board
+        ready = hot_reads.at_once(self.parser.get_method(), plan, conditions, self._board)
+        if ready is None:
+            return False
+        status, house, headers, body = ready
+        self.transport.write(
+            b"%b%b%b%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                self._default_lines(),
+                house.lines,
+                house_headers.as_lines(headers),
+                body,
+            )
+        )
+        self.server_state.total_requests += 1
+        self._answered_at = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+        return True
+
+    def _close_if_idle(self) -> None:
+        """uvicorn sets a timer after each answer and stops it at the next request; this one looks back."""
+        self._idle_timer = None
+        if self.timeout_keep_alive_task is not None or not (
+            self.cycle is None or self.cycle.response_complete
+        ):
+            return  # the last answer was not given at once: uvicorn's timer will end the connection
+        left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if self._is_in_head or left_s > 0:
+            self._idle_timer = self.loop.call_later(max(left_s, 1.0), self._close_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _is_free(self) -> bool:
+        """True where nothing else is to be said first, or with the answer."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.is_ending
+            and not self.flow.write_paused
+            and self.parser.should_keep_alive()
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def _default_lines(self) -> bytes:
+        """The server's own headers; they change once a second."""
+        cls, defaults = type(self), self.server_state.default_headers
+        if cls._defaults is not defaults:
+            cls._defaults, cls._lines = defaults, house_headers.as_lines(defaults)
+        return cls._lines
+
+    def _expect_headers(self) -> None:
+        self._head_bytes = 0
+        self._timer = self.loop.call_later(HEADERS_WITHIN_S, self.transport.abort)
+
+    def _refuse_head(self) -> None:
+        """Say so, and discard what comes until the peer has gone, or the time for its head is up."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.write_eof()
+        else:  # the answer to another request is under way: it cannot be told
+            self.transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
