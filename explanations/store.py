@@ -56,10 +56,11 @@ class ExplanationStore:
     """The store on one Redis. Safe to share between threads."""
 
     def __init__(self, url: str, *, connections: int) -> None:
+        self.outage = Outage("Redis (explanations)")
         self._redis = GuardedRedis(
             url,
             connections=connections,
-            outage=Outage("Redis (explanations)"),
+            outage=self.outage,
             unavailable=StoreUnavailable,
         )
         self._put_unless_older = self._redis.script(_PUT_UNLESS_OLDER)

@@ -40,7 +40,8 @@ def _decode(key: str, value: bytes) -> StoredExplanation | None:
 
 
 def _make() -> RememberedReads[StoredExplanation]:
-    return RememberedReads(settings.GATEWAY.redis_url, name="explanations", decode=_decode)
+    outage = store.store().outage
+    return RememberedReads(settings.GATEWAY.redis_url, name="hot reads", outage=outage, decode=_decode)
 
 
 _reads: PerLoop[RememberedReads[StoredExplanation]] = PerLoop()

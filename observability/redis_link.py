@@ -44,10 +44,10 @@ class RedisRefused(Exception):
 class RedisLink:
     """The connection, made at the first call and again after a break. Lives in one event loop."""
 
-    def __init__(self, url: str, *, name: str) -> None:
+    def __init__(self, url: str, *, name: str, outage: Outage | None = None) -> None:
         self._options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         self._name = name
-        self._outage = Outage(f"Redis ({name})")
+        self._outage = outage or Outage(f"Redis ({name})")
         self._protocol: _Protocol | None = None
         self._connecting: asyncio.Task[_Protocol] | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from observability.outages import Outage
 from observability.redis_link import RedisLink, RedisRefused, RedisUnavailable
 
 T = TypeVar("T")
@@ -19,11 +20,14 @@ _MOST = 10_000
 class RememberedReads(Generic[T]):
     """Reads of one kind of value; `decode` makes it of key and bytes, None of what cannot be read.
 
-    Lives in one event loop.
+    `outage` is that of the store which threads read the same values from: whichever meets a Redis that is
+    away, the other does not wait for it as well. Lives in one event loop.
     """
 
-    def __init__(self, url: str, *, name: str, decode: Callable[[str, bytes], T | None]) -> None:
-        self._link = RedisLink(url, name=name)
+    def __init__(
+        self, url: str, *, name: str, outage: Outage, decode: Callable[[str, bytes], T | None]
+    ) -> None:
+        self._link = RedisLink(url, name=name, outage=outage)
         self._decode = decode
         self._seen: dict[str, tuple[bytes, T | None]] = {}
 

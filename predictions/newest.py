@@ -54,10 +54,11 @@ class NewestStore:
     """The store on one Redis. Safe to share between threads."""
 
     def __init__(self, url: str, *, connections: int, ttl_s: int) -> None:
+        self.outage = Outage("Redis (newest values)")
         self._redis = GuardedRedis(
             url,
             connections=connections,
-            outage=Outage("Redis (newest values)"),
+            outage=self.outage,
             unavailable=NewestUnavailable,
         )
         self._ttl_s = ttl_s

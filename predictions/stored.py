@@ -50,7 +50,8 @@ def _decode(key: str, value: bytes) -> StoredValue | None:
 
 
 def _make() -> RememberedReads[StoredValue]:
-    return RememberedReads(settings.GATEWAY.redis_url, name="newest values", decode=_decode)
+    outage = newest.store().outage
+    return RememberedReads(settings.GATEWAY.redis_url, name="hot reads", outage=outage, decode=_decode)
 
 
 _reads: PerLoop[RememberedReads[StoredValue]] = PerLoop()

@@ -33,26 +33,31 @@ class Trial:
     port: int
 
     async def load(self, calls: Sequence[Call], *, connections: int | None = None) -> dict[str, float]:
-        """Warm up, then put it under load; the figures of `scenario.LOAD_COLUMNS`, and bytes an answer."""
+        """Warm up, then put it under load.
+
+        The figures of `scenario.LOAD_COLUMNS`, ``bytes`` an answer, and the rate ``new`` of the warm-up.
+        """
         connections = connections or self.options.connections
         file = self.stage.ground.folder / "calls"
         wrk.write_calls(file, calls)
-        await self._warm_up(file, len(calls), connections)
+        new = await self._warm_up(file, len(calls), connections)
         meter = self.meter()
         figures, _ = await asyncio.gather(
             wrk.run(self.port, file, connections=connections, seconds=self.options.seconds),
             self.stage.supply.trickle(self.options.updates, self.options.seconds),
         )
-        return {**_figures(figures), **self._cpu(meter, figures)}
+        return {"new": new, **_figures(figures), **self._cpu(meter, figures)}
 
-    async def _warm_up(self, file: Path, count: int, connections: int) -> None:
-        done = 0
+    async def _warm_up(self, file: Path, count: int, connections: int) -> float:
+        """Ask everything once at least; the rate at which that went."""
+        done = took_us = 0
         for _ in range(_MOST_WARM_UPS):
             seconds = self.options.warm_up_s
             figures = await wrk.run(self.port, file, connections=connections, seconds=seconds, begin=done)
             done += figures.requests
+            took_us += figures.duration_us
             if done >= count:
-                return
+                return 1e6 * done / took_us
         raise wrk.LoadFailed(f"{self.contender.name} was too slow to be asked everything once")
 
     def _cpu(self, meter: Meter, figures: Figures) -> dict[str, float]:
