@@ -6,12 +6,16 @@ import asyncio
 import heapq
 import itertools
 import logging
+import time
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
 NEVER = float("inf")
 _TICK_S = 0.002
+# So much at a time: what comes in must not wait for all that goes out, or those in mode `latest` would get
+# what was the newest long ago.
+_SLICE_S = 0.004
 
 
 class Sleeper(Protocol):
@@ -68,8 +72,8 @@ class Alarms:
 
     def _ring(self) -> None:
         self._timer, self._rings_at = None, NEVER
-        now = self._loop.time()
-        while self._heap and self._heap[0][0] <= now:
+        now, ends_at = self._loop.time(), time.perf_counter() + _SLICE_S
+        while self._heap and self._heap[0][0] <= now and time.perf_counter() < ends_at:
             at, _, sleeper = heapq.heappop(self._heap)
             if at == sleeper.wakes_at:  # else it was woken earlier, for another reason
                 sleeper.wakes_at = NEVER

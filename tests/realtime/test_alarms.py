@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime import alarms as alarms_module
 from realtime.alarms import NEVER, Alarms
 from tests.realtime.peers import START_S, ManualAlarms
 
@@ -197,3 +199,25 @@ async def test_the_loop_of_a_process_wakes_in_its_own_time() -> None:
     assert started < first.woken[0] < second.woken[0] <= alarms.now()
     alarms.set(first, alarms.now() + 1000)
     alarms.stop()
+
+
+def test_what_else_waits_has_its_turn_while_many_are_woken() -> None:
+    class Slow(Sleeper):
+        """Takes a millisecond."""
+
+        def wake(self, now: float) -> None:
+            time.sleep(0.001)
+            super().wake(now)
+
+    async def run() -> tuple[int, int]:
+        alarms, sleepers, turns = Alarms(), [Slow() for _ in range(100)], 0
+        for sleeper in sleepers:
+            alarms.set(sleeper, alarms.now())
+        while not all(sleeper.woken for sleeper in sleepers):
+            await asyncio.sleep(0)
+            turns += any(sleeper.woken for sleeper in sleepers)
+        return turns, sum(len(sleeper.woken) for sleeper in sleepers)
+
+    turns, woken = asyncio.run(run())
+    assert woken == 100
+    assert turns >= 100 / (1000 * alarms_module._SLICE_S + 1) - 1
