@@ -20,7 +20,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test faults bench bench-sockets pins format clean
+.PHONY: help run check test faults bench bench-http bench-sockets pins format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for 
 bench: .venv/.embedded ## how long from publish to socket and from order to answer, on the gateway that `make run` runs
 	@$(PY) -m benchmarks.publish_to_socket
 	@$(PY) -m benchmarks.order_to_answer
+
+bench-http: .venv/.embedded ## the gateway beside FastAPI, Fastify and a constant answer, over HTTP; needs wrk; about an hour
+	@$(PY) -m benchmarks.http $(ARGS)
 
 bench-sockets: .venv/.embedded ## the gateway beside FastAPI, Node ws and picows, on sockets; about 70 minutes
 	@$(PY) -m benchmarks.sockets $(ARGS)

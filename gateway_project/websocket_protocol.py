@@ -12,7 +12,7 @@ from realtime import wire
 from realtime.pace import Pace
 
 CLOSE_WITHIN_S = 5.0
-MOST_SMALL_FRAMES_PER_S = 1_000
+MOST_FRAMES_PER_S = 1_000
 
 _SLICE_BYTES = 8 * 1024
 
@@ -25,15 +25,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     1. Whoever does not read is cut off. uvicorn closes in good order, which waits for ever for such a peer.
     2. Whoever is refused is told why: half of the connection stays open until the peer has gone. uvicorn
        closes at once, and the kernel answers what is still on its way with a reset that overtakes the reason.
-    3. What a peer can make us hold is bounded: its message, and one pong; and so is how often it may ping, or
-       break a message into fragments.
+    3. What a peer can make us hold is bounded: its message, and one pong; and so is how many frames it may
+       send in a second.
     4. A frame goes straight to the transport: through uvicorn's `send` it costs twice as much.
     """
 
     listener: wire.Listener | None = None
     _is_deaf = False
-    # Of pings, pongs and fragments.
-    _small_frames: Pace | None = None
+    # Of any kind: the parser takes all frames that have come before the consumer sees the first.
+    _frames_in: Pace | None = None
     _owed_pong = b""
     # Checks the text message under way; None in a binary one.
     _decoder: codecs.IncrementalDecoder | None = None
@@ -79,12 +79,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_text(self, event: Any) -> None:
         self._decoder = _decoder_of_utf8()
-        if self._is_taken(event):
+        if not self._is_flood() and self._is_taken(event):
             super().handle_text(event)
 
     def handle_bytes(self, event: Any) -> None:
         self._decoder = None
-        if self._is_taken(event):
+        if not self._is_flood() and self._is_taken(event):
             super().handle_bytes(event)
 
     def handle_cont(self, event: Any) -> None:
@@ -163,10 +163,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
 
     def _is_flood(self) -> bool:
-        """True for a peer that is cut off: these frames cost it six bytes, and never reach the consumer."""
-        if self._small_frames is None:
-            self._small_frames = Pace(MOST_SMALL_FRAMES_PER_S)
-        if self._small_frames.take(self.loop.time()):
+        """True for a peer that is cut off: a frame costs it six bytes."""
+        if self._frames_in is None:
+            self._frames_in = Pace(MOST_FRAMES_PER_S)
+        if self._frames_in.take(self.loop.time()):
             return False
         if not self._is_deaf:
             self._is_deaf = True

@@ -109,6 +109,10 @@ class Connection:
         """From now on at most so many frames of updates a second, with a burst of as many."""
         self._pace = Pace(frames_per_s)
 
+    def lasts_s(self, frames: int) -> float:
+        """How long so many frames of updates take at this socket's pace."""
+        return self._pace.lasts_s(frames)
+
     @property
     def dropped(self) -> int:
         """Updates that the peer has not got and will not get."""
@@ -198,10 +202,12 @@ class Connection:
         self._floors[symbol] = place
         self._refresh()
 
-    def hasten(self, symbols: Iterable[str]) -> None:
-        """What waits of `symbols`, whatever for, is to be sent now: their terms change."""
-        if self._outbox is not None and self._outbox.hasten(symbols, self):
+    def hasten(self, symbols: Iterable[str]) -> int:
+        """What waits of `symbols`, whatever for, is to be sent now; how many that were."""
+        hastened = 0 if self._outbox is None else self._outbox.hasten(symbols, self)
+        if hastened:
             self._flush(self._alarms.now())
+        return hastened
 
     def forget(self, symbols: Iterable[str]) -> None:
         """What waits of `symbols` is not wanted any more."""

@@ -38,6 +38,9 @@ from realtime.terms import terms_of
 
 logger = logging.getLogger(__name__)
 
+# Nothing is read of a peer meanwhile, its pongs neither.
+_LONGEST_REST_S = 10.0
+
 EXPLANATIONS_SCOPE = "explanations:read"
 
 
@@ -281,15 +284,15 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         follows = request.explanations and self._may_read_explanations(request.id)
         connection.tell(messages.Subscribed(accepted, rejected, request.id))
         owed = recall.owed(accepted, read, since=since, snapshot=snapshot) if since or snapshot else None
-        self._hub.subscribe(connection, accepted, terms_of(request), owed)
+        hastened = self._hub.subscribe(connection, accepted, terms_of(request), owed)
         self._hub.watching.unfollow(connection, accepted)
         if follows:
             self._hub.watching.follow(connection, accepted)
         if read.failed:
             detail = "The newest values cannot be read right now; live updates follow."
             self._tell_error(Code.SNAPSHOT_UNAVAILABLE, detail, request.id)
-        if owed is not None:
-            await asyncio.sleep(owed.rest_s)
+        rest_s = min(_LONGEST_REST_S, connection.lasts_s(hastened))
+        await asyncio.sleep(max(rest_s, 0.0 if owed is None else owed.rest_s))
 
     def _may_read_explanations(self, id_: str | None) -> bool:
         if self._watched is not None and EXPLANATIONS_SCOPE in self._watched.caller.scopes:

@@ -49,7 +49,6 @@ def find_offered(scope: dict[str, Any]) -> str | None:
 async def admit(credential: str, address: str) -> Caller:
     """The caller behind `credential`, who may open a socket; raises `Refused`."""
     try:
-        guessing.check(address)
         caller = await _find_caller(credential, address)
         access.check(
             access.SOCKET,
@@ -73,13 +72,18 @@ async def admit(credential: str, address: str) -> Caller:
 
 
 async def _find_caller(credential: str, address: str) -> Caller:
-    """A key that is in memory costs no thread: thousands may come back at once."""
+    """A key that is in memory costs no thread: thousands may come back at once.
+
+    Only what has to be looked up can be a guess: who guesses does not lock out good keys of its address.
+    """
     now = timezone.now()
+    if not credential.startswith(tickets.PREFIX):
+        caller = authenticate_from_memory(credential, now=now, address=address)
+        if caller is not None:
+            return caller
+    guessing.check(address)
     if credential.startswith(tickets.PREFIX):
         return await blocking.run(tickets.redeem, credential, now=now, address=address)
-    caller = authenticate_from_memory(credential, now=now, address=address)
-    if caller is not None:
-        return caller
     return await blocking.run(authenticate, credential, now=now, address=address)
 
 

@@ -102,13 +102,19 @@ class Hub:
 
     def subscribe(
         self, connection: Connection, symbols: Sequence[str], terms: Terms, owed: Owed | None = None
-    ) -> None:
-        """From now on `connection` gets the updates of `symbols`, and at once what it is owed."""
+    ) -> int:
+        """From now on `connection` gets the updates of `symbols`, and at once what it is owed.
+
+        What waits of them goes before that, unless it is part of what is owed; returns how many that were.
+        """
         known = [symbol for symbol in symbols if symbol in connection.symbols]
-        if owed is not None:
+        hastened = 0
+        if owed is None:
+            hastened = connection.hasten([one for one in known if connection.symbols[one] != terms])
+        elif owed.is_resumed:
             connection.forget(known)
         else:
-            connection.hasten([symbol for symbol in known if connection.symbols[symbol] != terms])
+            hastened = connection.hasten(known)
         self._leave(connection, known)
         for symbol in symbols:
             audience = self._audiences.get(symbol)
@@ -120,6 +126,7 @@ class Hub:
             connection.owe(owed.items, terms)
             for symbol, place in owed.known.items():
                 connection.knows(symbol, place)
+        return hastened
 
     def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
         """End subscriptions; returns those that existed."""

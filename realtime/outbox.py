@@ -188,8 +188,8 @@ class Outbox:
             for symbol in unwanted.intersection(lane.marked):
                 del lane.marked[symbol]
 
-    def hasten(self, symbols: Iterable[str], taker: object) -> bool:
-        """Owe at once what waits of `symbols`, whatever for; True where something did."""
+    def hasten(self, symbols: Iterable[str], taker: object) -> int:
+        """Owe at once what waits of `symbols`, whatever for; returns how many that were."""
         wanted = set(symbols)
         live = list(islice(self.updates, self.owed, None))
         hastened: list[Item] = [item for item in live if item.symbol in wanted]
@@ -199,7 +199,7 @@ class Outbox:
         for lane in self.lanes.values():
             hastened += lane.take_away(symbols, taker)
         self.owe(hastened)
-        return bool(hastened)
+        return len(hastened)
 
     def conflate(self) -> None:
         """Keep the newest update of each symbol; what goes is counted as dropped."""

@@ -19,6 +19,10 @@ class Pace:
         """One has gone at `now`."""
         self.next_free = max(self.next_free, now - self._burst_s) + self._interval_s
 
+    def lasts_s(self, count: int) -> float:
+        """How long `count` take in the long run."""
+        return count * self._interval_s
+
     def take(self, now: float) -> bool:
         """Spend one, if one may go at `now`."""
         if now < self.next_free:

@@ -59,6 +59,8 @@ class Owed:
 
     items: list[Item] = field(default_factory=list)
     known: dict[str, Place] = field(default_factory=dict)
+    # True for all that was missed, and so for all that waits.
+    is_resumed: bool = False
 
     @property
     def rest_s(self) -> float:
@@ -98,8 +100,11 @@ class Recall:
         if since is not None:
             missed = self._missed(symbols, read, since)
             if missed is not None:
-                return self._catch_up(symbols, missed, since)
-            return self._skip(symbols, read, since)
+                owed = self._catch_up(symbols, missed, since)
+            else:
+                owed = self._skip(symbols, read, since)
+            owed.is_resumed = True
+            return owed
         owed = Owed()
         if snapshot:
             for symbol in symbols:

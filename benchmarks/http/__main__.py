@@ -37,7 +37,7 @@ contenders but the constant ones look the key up by its SHA-256, count the call,
 fields, a weak ETag and 304s. `gateway` is asked with a key without limits, `gateway-pro` with one that has
 two, counted in Redis; both know keys and newest values from memory that follows every change. The peers ask
 Redis for the key's record, its count and the value. `gateway-django` is the gateway without hot reads,
-`django-asgi` the same Django behind Django's own ASGI handler.
+`django-asgi` the same Django behind Django's own ASGI handler, where nothing counts calls.
 """
 _OWN = ("uvicorn", "httptools", "uvloop", "Django", "djangorestframework", "a2wsgi", "redis", "nats-py")
 _PYTHON_PEERS = ("fastapi", "uvicorn", "pydantic", "redis", "hiredis", "granian")
@@ -64,6 +64,7 @@ def main() -> None:
         command.print_section(HEADING, name, section)
         if parsed.write:
             about = [NOTES, *machine.describe(_OWN, PEERS, python=_PYTHON_PEERS, node=_NODE_PEERS)]
+            about.append(f"- Client: {wrk.version()}, one thread")
             command.keep(parsed.write, MODULE, heading=HEADING, about=about, scenario=name, section=section)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -60,6 +61,12 @@ def find() -> str:
     if found is None:
         sys.exit("wrk is not installed: apt install wrk (or your system's package of that name)")
     return found
+
+
+def version() -> str:
+    """What it calls itself."""
+    said = subprocess.run([find(), "-v"], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603
+    return " ".join(said.split()[:2])
 
 
 def write_calls(path: Path, calls: Iterable[Call]) -> None:

@@ -22,7 +22,7 @@ import uvicorn
 import uvloop
 
 from gateway_project import draining, embedded, http_protocol, websocket_protocol
-from gateway_project.websocket_protocol import MOST_SMALL_FRAMES_PER_S
+from gateway_project.websocket_protocol import MOST_FRAMES_PER_S
 from realtime import wire
 from tests.integration.frame_cases import (
     BINARY,
@@ -382,12 +382,20 @@ async def test_text_that_is_no_utf_8_ends_the_socket_without_a_word_in_the_log(
 
 
 @pytest.mark.parametrize(
-    "flood", [frame(PING), frame(0xA), frame(0, fin=False)], ids=["pings", "pongs", "fragments"]
+    ("before", "flood"),
+    [
+        (frame(TEXT, b"begun", fin=False), frame(PING)),
+        (frame(TEXT, b"begun", fin=False), frame(0xA)),
+        (frame(TEXT, b"begun", fin=False), frame(0, fin=False)),
+        (b"", frame(TEXT)),
+        (b"", frame(BINARY)),
+    ],
+    ids=["pings", "pongs", "fragments", "texts", "binaries"],
 )
 @on_uvloop
-async def test_a_flood_of_frames_that_cost_the_peer_nothing_cuts_it_off(flood: bytes) -> None:
+async def test_a_flood_of_frames_that_cost_the_peer_nothing_cuts_it_off(before: bytes, flood: bytes) -> None:
     async with opened() as (_, peer):
-        await peer.send(frame(TEXT, b"begun", fin=False), flood * (2 * MOST_SMALL_FRAMES_PER_S))
+        await peer.send(before, flood * (2 * MOST_FRAMES_PER_S))
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             async with asyncio.timeout(5):
                 while True:

@@ -64,6 +64,29 @@ def _no_task_is_left(desk: Desk) -> Iterator[None]:
     assert desk.hub._rereading is None
 
 
+@pytest.mark.parametrize("terms", [PLAIN, Terms(mode="batch", interval_s=60.0)], ids=["all", "batch"])
+async def test_whoever_asks_for_the_newest_value_again_gets_what_waits_before_it(
+    desk: Desk, terms: Terms
+) -> None:
+    reader = desk.reader("AAPL", terms=terms)
+    await desk.tell(*(update(seq) for seq in range(1, 31)))
+    waiting = 30 - len(reader.seqs)
+    assert waiting
+    hastened = desk.hub.subscribe(reader.connection, ["AAPL"], PLAIN, Owed([Snapshot(update(30))]))
+    assert hastened == waiting
+    assert [frame["seq"] for frame in reader.frames] == [*range(1, 31), 30]
+    assert reader.connection.dropped == 0
+
+
+async def test_whoever_resumes_gets_what_waits_once(desk: Desk) -> None:
+    reader = desk.reader("AAPL")
+    await desk.tell(*(update(seq) for seq in range(1, 31)))
+    sent = len(reader.seqs)
+    missed = Owed([update(seq) for seq in range(sent + 1, 31)], is_resumed=True)
+    assert desk.hub.subscribe(reader.connection, ["AAPL"], PLAIN, missed) == 0
+    assert reader.seqs == list(range(1, 31))
+
+
 async def test_updates_go_to_those_who_follow_their_symbol_in_order(desk: Desk) -> None:
     apple, both = desk.reader("AAPL"), desk.reader("AAPL", "MSFT")
     await desk.tell(update(1), update(2, "MSFT"), update(3), update(4, "IBM"))
