@@ -28,7 +28,7 @@ from tests.stack import Stack, event, eventually
 
 Headers = list[tuple[str, str]]
 
-DRAWN = 2_000
+DRAWN = 1_200
 SEED = 20_130_301
 FRESH, STALE, PLAIN, LATE = "FRSH", "STAL", "PLAN", "LATE"
 MANY = [f"MANY{letter}" for letter in "ABCDEFGHIJ"]
