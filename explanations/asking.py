@@ -6,6 +6,8 @@ So the answer is as true as one query each would be, and a thousand who poll cos
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ from observability import blocking
 from observability.per_loop import PerLoop
 from predictions import rendering
 from predictions.compression import Body
+
+logger = logging.getLogger(__name__)
 
 _MOST_A_QUERY = 200
 _MOST_WAITING = 5_000
@@ -89,7 +93,10 @@ class Asking:
             asked = {job_id: self._waiting.pop(job_id) for job_id in list(self._waiting)[:_MOST_A_QUERY]}
             try:
                 found = await blocking.run(_read, list(asked))
-            except (DatabaseFailure, TimeoutError):
+            except Exception as error:
+                # Whatever it is: somebody waits for each of these, and Django can tell what is wrong.
+                if not isinstance(error, DatabaseFailure | TimeoutError):
+                    logger.exception("jobs cannot be read")
                 for answer in asked.values():
                     _settle(answer, CannotTell())
                 continue
@@ -119,8 +126,9 @@ def _read(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Done | Pending]:
     found: dict[uuid.UUID, Done | Pending] = {}
     for job in jobs.find_all(job_ids):
         if job.state == Computation.State.DONE:
-            tag, make = standing.done(job)
-            found[job.pk] = Done(job.account_id, tag, Body(rendering.encode(make())))
+            with contextlib.suppress(ValueError):  # a row that cannot be shown is Django's to answer
+                tag, make = standing.done(job)
+                found[job.pk] = Done(job.account_id, tag, Body(rendering.encode(make())))
         elif job.state in Computation.UNFINISHED:
             headers, body = standing.pending(job, now)
             found[job.pk] = Pending(job.account_id, headers, Body(rendering.encode(body)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 from django.urls import Resolver404, resolve
 
@@ -55,7 +56,10 @@ def _find(target: bytes) -> Plan | None:
     read = _READERS.get(match.view_name)
     if read is None:
         return None
-    query = QueryDict(query_string)
+    try:
+        query = QueryDict(query_string)
+    except TooManyFieldsSent:
+        return None
     given = {name: values[0] for name, values in query.lists() if len(values) == 1}
     asked = read(match.kwargs, given) if len(given) == len(query) else None
     if asked is None:

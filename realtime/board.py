@@ -72,4 +72,7 @@ class Board:
             self._known.clear()
             self._breaks = mark
         order = (documents.epoch_micros(document.timestamp), document.seq)
+        known = self._known.get(document.symbol)
+        if known is not None and known.order > order:
+            return  # of two reads the older one came back last
         self._known[document.symbol] = _Known(None, order, Shown(document, include_features=False))
