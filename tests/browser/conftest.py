@@ -79,6 +79,7 @@ def picture(page: Page, name: str) -> None:
 def pictures(page: Page, name: str) -> None:
     """Pictures of a page that cannot be opened again: by day, by night, and on a phone."""
     picture(page, f"{name}-light-desk")
+    page.wait_for_load_state()
     page.evaluate("document.documentElement.classList.add('dark')")
     picture(page, f"{name}-dark-desk")
     page.set_viewport_size(PHONE)

@@ -149,7 +149,8 @@ async def test_a_flood_of_reports_becomes_few_with_the_first_and_the_latest() ->
         attempts.judge(await slot.explain(order, hear), order)
         took_s = asyncio.get_running_loop().time() - began
     assert heard[0] == Report(progress=0.0, stage="step 0")
-    assert len(heard) <= 2 + 5 * took_s
+    # Five a second by the child's clock, of which a part may lie before ours: one more.
+    assert len(heard) <= 3 + 5 * took_s
     assert [one.progress for one in heard] == sorted(one.progress for one in heard)
 
 
