@@ -24,9 +24,7 @@ from explanations.ordering import Ordered
 from explanations.serializers import DepthQuery, OrderBody
 from explanations.standing import UNCACHED
 from observability import request_context
-from predictions import symbols
-from predictions.answers import matches, validators
-from predictions.views import InvalidSymbol
+from predictions.views import cached, checked_symbol
 
 ROUTE = "explanation"
 _NO_JOB = uuid.UUID(int=0)
@@ -48,17 +46,17 @@ class ExplanationViewSet(_ExplanationView):
 
     def retrieve(self, request: Request, symbol: str) -> Response:
         """200, 304; 400, 404 `UNKNOWN_EXPLANATION`, 503."""
-        symbol = _checked_symbol(symbol)
+        symbol = checked_symbol(symbol)
         depth = read_query(request, DepthQuery).get("depth")
         document = reads.newest_explanation(symbol, depth)
         if document is None:
             kind = f"{depth} explanation" if depth else "explanation"
             raise problems.UnknownExplanation(f"There is no {kind} of {symbol} yet; order one with POST.")
-        return _cached(request, answers.etag(document.job_id), lambda: document)
+        return cached(request, answers.etag(document.job_id), lambda: document)
 
     def create(self, request: Request, symbol: str) -> Response:
         """202; 400, 404 `UNKNOWN_SYMBOL`, 422, 429 `TOO_MANY_JOBS`, 503."""
-        symbol = _checked_symbol(symbol)
+        symbol = checked_symbol(symbol)
         body = read_body(request, OrderBody)
         repeatable = _repeatable(request, symbol, body)
         # Before the order: what fails after it would leave a job that nobody knows of.
@@ -130,7 +128,7 @@ def _accepted(ordered: Ordered, typical_s: float, now: datetime) -> Response:
 
 
 def _show_done(request: Request, job: ExplanationJob) -> Response:
-    return _cached(request, *standing.done(job))
+    return cached(request, *standing.done(job))
 
 
 def _show_pending(request: Request, job: ExplanationJob) -> Response:
@@ -165,13 +163,6 @@ def _account_of(request: Any) -> int:
     return NO_ACCOUNT if account_id is None else account_id
 
 
-def _checked_symbol(text: str) -> str:
-    try:
-        return symbols.check_symbol(text, settings.GATEWAY.compiled_symbol_pattern)
-    except symbols.MalformedSymbol as error:
-        raise InvalidSymbol(str(error)) from None
-
-
 def _repeatable(request: Request, symbol: str, body: Mapping[str, Any]) -> Repeatable | None:
     header = request.headers.get("Idempotency-Key")
     if header is None:
@@ -187,12 +178,3 @@ def _job_id(text: str) -> uuid.UUID:
     except ValueError:
         return _NO_JOB
     return job_id if str(job_id) == text.lower() else _NO_JOB
-
-
-def _cached(request: Request, tag: str, render: Callable[[], Any]) -> Response:
-    """200 with the body, or 304 where the caller already has it."""
-    headers = validators(tag, max_age_s=settings.GATEWAY.cache_max_age_s)
-    known = request.headers.get("If-None-Match")
-    if known is not None and matches(known, tag):
-        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(render(), headers=headers)

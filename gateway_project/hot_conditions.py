@@ -17,17 +17,15 @@ from rest_framework.request import Request
 from accounts import credentials, keys
 from accounts.credentials import CredentialRefused
 from gateway_project import addresses, cors
+from gateway_project.addresses import RawHeaders
 from gateway_project.house_headers import Pair
 from observability import request_context
 from predictions import compression, rendering
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 # With one of these there is a body, or something to agree upon first.
 _NOT_PLAIN = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 # Django answers what it makes of these: it takes a bad one back.
 _OWN_COOKIES = (settings.SESSION_COOKIE_NAME.encode(), settings.CSRF_COOKIE_NAME.encode())
-_REQUEST_ID = request_context.HEADER.lower().encode()
 
 
 class Conditions:
@@ -72,7 +70,7 @@ class Conditions:
         self.noted_at_s = float("-inf")
         known = asked.get(b"if-none-match")
         self.known = None if known is None else known.decode("latin-1")
-        self.request_id = asked.get(_REQUEST_ID, b"").decode("latin-1")
+        self.request_id = asked.get(request_context.RAW_HEADER, b"").decode("latin-1")
         self.takes_gzip = compression.accepts_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
 
     @property

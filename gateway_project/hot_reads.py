@@ -39,7 +39,6 @@ from realtime.board import Board
 
 _config: Config = settings.GATEWAY
 _METHODS = frozenset({b"GET", b"HEAD"})
-_REQUEST_ID = request_context.HEADER.lower().encode()
 _NOTHING = Body(b"")
 # Uses of a key are written every few seconds, and the last is what counts.
 _NOTE_EVERY_S = 1.0
@@ -76,7 +75,7 @@ def at_once(method: bytes, plan: Plan, conditions: Conditions, board: Board) -> 
     if ready is None:
         return None
     request_id = request_context.accept_or_make(conditions.request_id)
-    ready.headers.append((_REQUEST_ID, request_id.encode("ascii")))
+    ready.headers.append((request_context.RAW_HEADER, request_id.encode("ascii")))
     if method == b"HEAD":
         ready = ready._replace(body=b"")
     if began_s - conditions.noted_at_s >= _NOTE_EVERY_S:

@@ -119,9 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         """uvicorn sets a timer after each answer and stops it at the next request; this one looks back."""
         self._idle_timer = None
-        if self.timeout_keep_alive_task is not None or not (
-            self.cycle is None or self.cycle.response_complete
-        ):
+        if self.timeout_keep_alive_task is not None or not self._is_answered:
             return  # the last answer was not given at once: uvicorn's timer will end the connection
         left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
         if self._is_in_head or left_s > 0:
@@ -129,10 +127,15 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.timeout_keep_alive_handler()
 
+    @property
+    def _is_answered(self) -> bool:
+        """True while no answer is under way through ASGI."""
+        return self.cycle is None or self.cycle.response_complete
+
     def _is_free(self) -> bool:
         """True where nothing else is to be said first, or with the answer."""
         return (
-            (self.cycle is None or self.cycle.response_complete)
+            self._is_answered
             and not self.is_ending
             and not self.flow.write_paused
             and self.parser.should_keep_alive()
@@ -154,7 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Say so, and discard what comes until the peer has gone, or the time for its head is up."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        if self._is_answered:
             self.transport.write(_HEAD_TOO_LARGE)
             self.transport.write_eof()
         else:  # the answer to another request is under way: it cannot be told

@@ -11,7 +11,6 @@ from gateway_project.problems import CONTENT_TYPE, problem
 from observability import request_context
 
 _PROBES = frozenset({"/health", "/liveness", "/readiness", "/version", "/metrics"})
-_REQUEST_ID = request_context.HEADER.lower().encode()
 
 
 def answers_sockets(role: str) -> bool:
@@ -26,7 +25,7 @@ def answers_http(role: str, path: str) -> bool:
 
 async def refuse_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """404 with the reason, from a process that has only WebSockets."""
-    offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+    offered = next((value for name, value in scope["headers"] if name == request_context.RAW_HEADER), b"")
     request_context.bind(request_context.accept_or_make(offered.decode("latin-1")))
     detail = "This process serves WebSockets only (role ws); HTTP is at the processes of role web."
     body = msgspec.json.encode(problem("NOT_FOUND", path=scope["path"], detail=detail))
@@ -35,7 +34,7 @@ async def refuse_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),  # a body that is still on its way is not read
-        (_REQUEST_ID, request_context.current().encode("ascii")),
+        (request_context.RAW_HEADER, request_context.current().encode("ascii")),
         *cors.headers_for(scope),
     ]
     await send({"type": "http.response.start", "status": 404, "headers": headers})

@@ -20,6 +20,7 @@ from accounts.authentication import SCOPE_KEY
 from accounts.callers import ANONYMOUS
 from explanations.problems import OUTCOME_HEADER
 from gateway_project import addresses, admission, bodies, bookkeeping, cors, hot_reads, preferences, routes
+from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
 from gateway_project.hot_conditions import Conditions
 from gateway_project.problems import CONTENT_TYPE, problem
@@ -28,7 +29,6 @@ from observability import request_context
 from predictions import symbols
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
-_REQUEST_ID = request_context.HEADER.lower().encode()
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
@@ -37,24 +37,22 @@ django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=setting
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
 _queue = asyncio.Semaphore(64 * settings.GATEWAY.worker_threads)
 
-RawHeaders = list[tuple[bytes, bytes]]
-
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer one HTTP request."""
     arrived_at = datetime.now(UTC)
-    offered = _header(scope["headers"], _REQUEST_ID) or b""
+    offered = _header(scope["headers"], request_context.RAW_HEADER) or b""
     request_id = request_context.accept_or_make(offered.decode("latin-1"))
     address = addresses.find(scope)
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
-    own_id = (_REQUEST_ID, request_id.encode("ascii"))
+    own_id = (request_context.RAW_HEADER, request_id.encode("ascii"))
     answer = _Answer(scope, send, own_id, arrived_at)
     if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
         # Touches nothing: it must answer while every thread is busy.
         await answer.give(200, b"application/json", b'{"status":"alive"}')
         return
     # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
-    headers = [(n, v) for n, v in scope["headers"] if n != _REQUEST_ID and b"_" not in n]
+    headers = [(n, v) for n, v in scope["headers"] if n != request_context.RAW_HEADER and b"_" not in n]
     scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
     try:
         await _admit(scope, answer, address, arrived_at)

@@ -8,6 +8,9 @@ import re
 from datetime import UTC, datetime
 
 HEADER = "X-Request-ID"
+RAW_HEADER = HEADER.lower().encode()
+"""As ASGI has it."""
+
 _ACCEPTED = re.compile(r"[A-Za-z0-9._\-]{8,128}")
 # Seeded by the system in each process; an id names a request, and keeps no secret.
 _random = random.Random()  # noqa: S311

@@ -73,7 +73,7 @@ class Shown:
 
     def body(self, *, now_us: int, stale_after_s: float) -> bytes:
         """The JSON of a `PredictionAnswer`."""
-        age_s = max(0, now_us - self._made_us) / 1_000_000
+        age_s = self._age_s(now_us)
         tail = self._stale_tail if age_s > stale_after_s else self._fresh_tail
         return b"%b%b%b" % (self._head, repr(round(age_s, 3)).encode("ascii"), tail)
 
@@ -84,8 +84,10 @@ class Shown:
         message from another with the same timestamp, and stale from fresh: a client that revalidates must
         learn that its copy has gone stale.
         """
-        is_stale = max(0, now_us - self._made_us) / 1_000_000 > stale_after_s
-        return self._stale_tag if is_stale else self._fresh_tag
+        return self._stale_tag if self._age_s(now_us) > stale_after_s else self._fresh_tag
+
+    def _age_s(self, now_us: int) -> float:
+        return max(0, now_us - self._made_us) / 1_000_000
 
 
 class PredictionBatch(msgspec.Struct, frozen=True):

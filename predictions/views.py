@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import msgspec
@@ -63,14 +64,14 @@ class PredictionViewSet(viewsets.ViewSet):
 
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
-        symbol = _checked_symbol(symbol)
+        symbol = checked_symbol(symbol)
         query = _checked_query(request, FeaturesQuery)
         document = _newest([symbol]).get(symbol)
         if document is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
         shown = Shown(document, include_features=query["include_features"])
         at = _freshness()
-        return _answer(request, shown.etag(**at), lambda: msgspec.Raw(shown.body(**at)))
+        return cached(request, shown.etag(**at), lambda: msgspec.Raw(shown.body(**at)))
 
     def list(self, request: Request) -> Response:
         """The newest predictions of up to 100 symbols; those without one are in ``missing``."""
@@ -87,11 +88,11 @@ class PredictionViewSet(viewsets.ViewSet):
             symbol: Shown(document, include_features=query["include_features"])
             for symbol, document in _newest(wanted).items()
         }
-        return _answer(request, *answers.batch(wanted, found, **_freshness()))
+        return cached(request, *answers.batch(wanted, found, **_freshness()))
 
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
-        symbol = _checked_symbol(symbol)
+        symbol = checked_symbol(symbol)
         query = _checked_query(request, HistoryQuery)
         page = record.history(
             symbol,
@@ -107,14 +108,14 @@ class PredictionViewSet(viewsets.ViewSet):
         after = cursors.encode(page[-1].timestamp, page[-1].seq or 0) if has_more else None
         shown = [Shown(document, include_features=query["include_features"]) for document in page]
         at = _freshness()
-        return _answer(
+        return cached(
             request,
             answers.combined_etag([*(one.etag(**at) for one in shown), after or "end"]),
             lambda: PredictionPage([msgspec.Raw(one.body(**at)) for one in shown], has_more, after),
         )
 
 
-def _checked_symbol(text: str) -> str:
+def checked_symbol(text: str) -> str:
     try:
         return symbols.check_symbol(text, settings.GATEWAY.compiled_symbol_pattern)
     except symbols.MalformedSymbol as error:
@@ -141,7 +142,7 @@ def _freshness() -> _Freshness:
     return {"now_us": epoch_micros(timezone.now()), "stale_after_s": settings.GATEWAY.stale_after_s}
 
 
-def _answer(request: Request, tag: str, render: Any) -> Response:
+def cached(request: Request, tag: str, render: Callable[[], Any]) -> Response:
     """200 with the body, or 304 where the caller already has this version."""
     headers = answers.validators(tag, max_age_s=settings.GATEWAY.cache_max_age_s)
     known = request.headers.get("If-None-Match")

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 import redis
 from django.db import OperationalError
 
 from events.explanations import Depth
 from explanations import documents, reads, store
-from explanations.documents import ExplanationDocument
 from explanations.models import Computation
 from explanations.store import ExplanationStore, StoreUnavailable
 from gateway_project import embedded
 from predictions.reads import NoStoreReachable
-from tests.explanations.ends import CURRENT, PREDICTED, apply_completed, completed, explanation
+from tests.explanations.ends import apply_completed, completed
+from tests.explanations.explained import document
 from tests.explanations.orderers import NOW, order, orderer, predict
-
-
-def document(
-    *, at: datetime = NOW, generated_at: datetime = NOW, depth: Depth = "fast", **changes: Any
-) -> ExplanationDocument:
-    """An explanation of a prediction that was made `at`."""
-    prediction: dict[str, Any] = {
-        "symbol": "AAPL",
-        "timestamp": at,
-        "current_price": CURRENT,
-        "predicted_price": PREDICTED,
-        "confidence": 0.5,
-        "horizon": "1d",
-        "model_version": "m",
-        "as_of": at,
-        "seq": 1,
-        "epoch": "e",
-        **changes,
-    }
-    return documents.make(
-        job_id=uuid.uuid4(),
-        generated_at=generated_at,
-        result=msgspec.to_builtins(explanation(depth)),
-        prediction=prediction,
-    )
 
 
 @pytest.fixture

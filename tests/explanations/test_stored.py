@@ -9,7 +9,6 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,7 +22,7 @@ from explanations.store import ExplanationStore, StoreUnavailable
 from gateway_project import embedded
 from observability.redis_link import RedisUnavailable
 from predictions import rendering
-from tests.explanations.ends import CURRENT, PREDICTED, explanation
+from tests.explanations import explained
 from tests.explanations.orderers import NOW
 from tests.stack import eventually
 
@@ -44,24 +43,7 @@ def held(redis_client: redis.Redis) -> ExplanationStore:
 def document(symbol: str = "AAPL", depth: Depth = "fast", *, minute: int = 0) -> ExplanationDocument:
     """An explanation that was made in that minute, of a prediction of the same time."""
     at = NOW + timedelta(minutes=minute)
-    prediction: dict[str, Any] = {
-        "symbol": symbol,
-        "timestamp": at,
-        "current_price": CURRENT,
-        "predicted_price": PREDICTED,
-        "confidence": 0.5,
-        "horizon": "1d",
-        "model_version": "m",
-        "as_of": at,
-        "seq": 1,
-        "epoch": "e",
-    }
-    return documents.make(
-        job_id=uuid.uuid4(),
-        generated_at=at,
-        result=msgspec.to_builtins(explanation(depth)),
-        prediction=prediction,
-    )
+    return explained.document(at=at, generated_at=at, depth=depth, symbol=symbol)
 
 
 async def job_of(symbol: str, depth: str | None) -> uuid.UUID | None:

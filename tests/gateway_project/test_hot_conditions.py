@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from accounts import keys
 from gateway_project import addresses, hot_conditions
-from gateway_project.hot_conditions import Conditions, RawHeaders
+from gateway_project.addresses import RawHeaders
+from gateway_project.hot_conditions import Conditions
 
 HOST = (b"host", b"localhost")
 KEY = keys.make_key(uuid.UUID(int=7), "live", choose=lambda alphabet: alphabet[0])
