@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.conf import settings
 
 from accounts.limits import Decision, LimitRule, Standing, Subject, counter_key
 from observability.outages import Outage
 from observability.per_loop import PerLoop
-from observability.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable
+from observability.redis_link import Argument, RedisLink, RedisRefused, RedisUnavailable, pack
 
 # KEYS: counters. ARGV: cost, then for each counter its kind, capacity and period: of a window (w) its length
 # in milliseconds, of a bucket (b) the microseconds that one call takes to come back. A window is a count that
@@ -121,25 +121,29 @@ class Limiter:
         self._link = RedisLink(url, name="limits")
         self._outage = Outage("the script of the limits")
 
-    async def take(self, rules: Sequence[LimitRule], subject: Subject, *, cost: int) -> Decision:
+    async def take(self, rules: tuple[LimitRule, ...], subject: Subject, *, cost: int) -> Decision:
         """Check every rule, and take `cost` from all of them if none refuses; with cost 0, look only.
 
         One round trip, shared with the other calls of the tick. Raises `RedisUnavailable`.
         """
-        keys = [counter_key(rule, subject) for rule in rules]
-        arguments = [argument for rule in rules for argument in _take_arguments(rule)]
-        command: list[Argument] = [len(keys), *keys, cost, *arguments]
+        call = _call_of(rules, subject, cost)
         try:
-            reply = await self._run(_take, command)
+            reply = await self._run(call)
         except RedisRefused as refused:  # out of memory, a replica, a script that is not allowed
             self._outage.failed(refused)
             raise RedisUnavailable(str(refused)) from refused
         self._outage.succeeded()
-        standings = []
-        for place, (rule, key) in enumerate(zip(rules, keys, strict=True)):
-            remaining, reset_us, mark, wait_us = reply[4 * place + 1 : 4 * place + 5]
-            standings.append(Standing(rule, key, remaining, reset_us / 1e6, mark, wait_us / 1e6))
-        return Decision(reply[0] == 1, tuple(standings), "redis")
+        admitted, *figures = reply
+        told = iter(figures)
+        standings = tuple(
+            [
+                Standing(rule, key, remaining, reset_us / 1e6, mark, wait_us / 1e6)
+                for rule, key, remaining, reset_us, mark, wait_us in zip(
+                    rules, call.keys, told, told, told, told, strict=True
+                )
+            ]
+        )
+        return Decision(admitted == 1, standings, "redis")
 
     def refund(self, decision: Decision, cost: int) -> None:
         """Give back what `decision` has taken; is not waited for, and lost where Redis is."""
@@ -155,15 +159,32 @@ class Limiter:
         """Close the connection."""
         await self._link.close()
 
-    async def _run(self, script: _Script, command: Sequence[Argument]) -> list[int]:
+    async def _run(self, call: _Call) -> list[int]:
         try:
-            reply: list[int] = await self._link.call("EVALSHA", script.digest, *command)
+            reply: list[int] = await self._link.call_packed(call.short)
         except RedisRefused as refused:
             if not str(refused).startswith("NOSCRIPT"):
                 raise
             # Redis was restarted; a script that was not found has not run.
-            reply = await self._link.call("EVAL", script.text, *command)
+            reply = await self._link.call("EVAL", _take.text, *call.arguments)
         return reply
+
+
+class _Call(NamedTuple):
+    """What is asked of Redis for a caller: the same again and again."""
+
+    keys: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    # Packed, with the digest of the script.
+    short: bytes
+
+
+@functools.lru_cache(maxsize=16_384)
+def _call_of(rules: tuple[LimitRule, ...], subject: Subject, cost: int) -> _Call:
+    keys = tuple(counter_key(rule, subject) for rule in rules)
+    limits = [argument for rule in rules for argument in _take_arguments(rule)]
+    arguments = (len(keys), *keys, cost, *limits)
+    return _Call(keys, arguments, pack("EVALSHA", _take.digest, *arguments))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,19 +7,19 @@ draft-ietf-httpapi-ratelimit-headers revision 11, with the older ``X-RateLimit-*
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Scope = Literal["account", "key", "ip", "route", "global"]
 
 KEY_PREFIX = "pgw:limit:"
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRule:
+class LimitRule(msgspec.Struct, frozen=True):
     """One limit. `route` empty holds for every route, `tier` None for every tier."""
 
     name: str
@@ -41,8 +41,7 @@ class LimitRule:
         return self.window_s if self.burst is None else math.ceil(self.burst * self.window_s / self.quota)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """Who calls what: `lineage` is the key together with those it was rotated to, `address` a block."""
 
     account_id: int | None
@@ -51,8 +50,7 @@ class Subject:
     route: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How the subject stands with `rule`: calls left, and seconds until all are there again.
 
     `key` is the counter and `mark` the state it was left in, for a refund. `wait_s` is how long a call that
@@ -67,8 +65,7 @@ class Standing:
     wait_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What all limits together say. `source` is whose counters were asked."""
 
     admitted: bool
@@ -113,10 +110,10 @@ def counter_key(rule: LimitRule, subject: Subject) -> str:
 def refunded(decision: Decision, cost: int) -> Decision:
     """`decision` as it stands after `cost` was given back."""
     standings = tuple(
-        dataclasses.replace(one, remaining=min(one.rule.capacity, one.remaining + cost))
+        msgspec.structs.replace(one, remaining=min(one.rule.capacity, one.remaining + cost))
         for one in decision.standings
     )
-    return dataclasses.replace(decision, standings=standings)
+    return msgspec.structs.replace(decision, standings=standings)
 
 
 def headers(decision: Decision, now_s: float) -> list[tuple[str, str]]:
@@ -131,7 +128,7 @@ def headers(decision: Decision, now_s: float) -> list[tuple[str, str]]:
         ("X-RateLimit-Limit", str(shown.rule.capacity)),
         ("X-RateLimit-Remaining", str(shown.remaining)),
         ("X-RateLimit-Reset", str(math.ceil(now_s + reset_s))),
-        ("RateLimit-Policy", ", ".join(map(_policy, decision.standings))),
+        ("RateLimit-Policy", ", ".join([_policy(standing.rule) for standing in decision.standings])),
         ("RateLimit", ", ".join(map(_state, decision.standings))),
     ]
     if not decision.admitted:
@@ -139,8 +136,8 @@ def headers(decision: Decision, now_s: float) -> list[tuple[str, str]]:
     return found
 
 
-def _policy(standing: Standing) -> str:
-    rule = standing.rule
+@functools.lru_cache(maxsize=1024)
+def _policy(rule: LimitRule) -> str:
     return f'"{rule.name}";q={rule.capacity};w={rule.full_after_s}'
 
 

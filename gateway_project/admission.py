@@ -13,10 +13,10 @@ import logging
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 
@@ -48,8 +48,7 @@ _guarded = LocalLimiter()
 _local = LocalLimiter()
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """The caller that was let in, and how they stand with their limits (None without limits)."""
 
     caller: Caller
@@ -118,7 +117,8 @@ async def admit(
         raise _with_caller(Refused(refused.code, refused.detail), caller) from None
     if not cost:
         _check_free_call(caller, address)
-    return await _charge(caller, route, address, cost, now)
+    rules = await _rules_of(caller, route)
+    return await charge(caller, rules, route=route, address=address, cost=cost, now=now)
 
 
 _CHALLENGE = [("WWW-Authenticate", 'Bearer realm="prediction-gateway"')]
@@ -165,8 +165,10 @@ def _too_many(detail: str, wait_s: float) -> Refused:
     return Refused("TOO_MANY_ATTEMPTS", detail, headers=[("Retry-After", str(retry_s))], retry_after=retry_s)
 
 
-async def _charge(caller: Caller, route: str, address: str, cost: int, now: datetime) -> Admission:
-    rules = await _rules_of(caller, route)
+async def charge(
+    caller: Caller, rules: tuple[LimitRule, ...], *, route: str, address: str, cost: int, now: datetime
+) -> Admission:
+    """Take `cost` from all of the caller's limits on `route`; raises `Refused`."""
     if not rules:
         return Admission(caller)
     subject = Subject(

@@ -17,7 +17,7 @@ django.setup()
 
 from explanations import asking, store
 from explanations import stored as explanations_stored
-from gateway_project import addresses, background, process_roles, rim
+from gateway_project import addresses, background, hot_reads, process_roles, rim
 from observability import collector
 from predictions import newest, stored
 from realtime import hub, leases, presence, revocation
@@ -50,6 +50,7 @@ async def _live(receive: Any, send: Any) -> None:
             if process_roles.answers_sockets(_ROLE) or settings.GATEWAY.hot_reads:
                 # Those who come back at once are served from memory, and so are the first reads.
                 await hub.current().until_filled()
+            hot_reads.prepare()
             background.start()
             collector.settle()
             await send({"type": "lifespan.startup.complete"})

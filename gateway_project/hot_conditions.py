@@ -15,6 +15,8 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
 from accounts import credentials, keys
+from accounts.access import Need
+from accounts.callers import Caller
 from accounts.credentials import CredentialRefused
 from gateway_project import addresses, cors
 from gateway_project.addresses import RawHeaders
@@ -32,33 +34,36 @@ class Conditions:
     """`is_plain` is False where anything is unusual; the rest is then not there."""
 
     __slots__ = (
+        "_address",
         "_asked",
         "_digest",
         "_peer",
         "agent",
         "cors",
         "headers",
-        "host",
         "is_plain",
         "known",
         "noted_at_s",
+        "permitted",
         "request_id",
         "takes_gzip",
     )
 
     agent: bytes
     cors: tuple[Pair, ...]
-    host: bytes
     # What the caller has already, as in ``If-None-Match``.
     known: str | None
     # When it was noted that the key is used, by `time.perf_counter`.
     noted_at_s: float
+    # Who was let through to what by `accounts.access` last.
+    permitted: tuple[Caller, Need] | None
     request_id: str
     takes_gzip: bool
 
     def __init__(self, headers: RawHeaders, peer: str | None) -> None:
         self.headers = headers
         self._peer = peer
+        self._address: str | None = None
         self._digest: str | None = None
         self._asked = asked = dict(headers)
         self.is_plain = _are_plain(headers, asked)
@@ -66,8 +71,8 @@ class Conditions:
             return
         self.agent = asked.get(b"user-agent", b"")
         self.cors = _cors(asked[b"origin"]) if b"origin" in asked else ()
-        self.host = asked[b"host"]
         self.noted_at_s = float("-inf")
+        self.permitted = None
         known = asked.get(b"if-none-match")
         self.known = None if known is None else known.decode("latin-1")
         self.request_id = asked.get(request_context.RAW_HEADER, b"").decode("latin-1")
@@ -76,7 +81,9 @@ class Conditions:
     @property
     def address(self) -> str:
         """That of the client."""
-        return addresses.find_behind(self._peer, self.headers)
+        if self._address is None:
+            self._address = addresses.find_behind(self._peer, self.headers)
+        return self._address
 
     @property
     def digest(self) -> str:

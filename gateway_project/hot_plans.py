@@ -32,6 +32,7 @@ class Plan:
     route: str
     path: str
     need: Need
+    cost: int
     symbols: tuple[str, ...] = ()
     include_features: bool = False
     depth: str | None = None
@@ -64,7 +65,8 @@ def _find(target: bytes) -> Plan | None:
     asked = read(match.kwargs, given) if len(given) == len(query) else None
     if asked is None:
         return None
-    return Plan(match.view_name, path, routes.need_at(path, match.view_name, "GET"), **asked)
+    need = routes.need_at(path, match.view_name, "GET")
+    return Plan(match.view_name, path, need, routes.cost_of(match.view_name, need, query_string), **asked)
 
 
 def _prediction(place: dict[str, str], query: dict[str, str]) -> dict[str, Any] | None:

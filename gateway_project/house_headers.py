@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 Pair = tuple[bytes, bytes]
@@ -25,12 +26,12 @@ class HouseHeaders(NamedTuple):
     lines: bytes
 
 
-def ask(path: str, host: bytes) -> HouseHeaders:
-    """What all answers at `path` carry; `host` is one that the gateway answers to."""
+def ask(path: str) -> HouseHeaders:
+    """What all answers at `path` carry."""
     environ = {
         "REQUEST_METHOD": "OPTIONS",
         "PATH_INFO": path,
-        "HTTP_HOST": host.decode("latin-1"),
+        "HTTP_HOST": _own_host(),
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",
         "wsgi.url_scheme": "http",
@@ -41,6 +42,12 @@ def ask(path: str, host: bytes) -> HouseHeaders:
         raise RuntimeError(f"OPTIONS {path} was answered with {response.status_code}")
     found = ((name.lower(), value) for name, value in response.items())
     return of(tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in found if n not in _OF_ONE))
+
+
+def _own_host() -> str:
+    """One that the gateway answers to."""
+    first = next(iter(settings.ALLOWED_HOSTS), "*")
+    return "localhost" if first == "*" else first.removeprefix(".")
 
 
 @functools.cache
@@ -54,6 +61,16 @@ def _django() -> WSGIHandler:
 def of(pairs: tuple[Pair, ...]) -> HouseHeaders:
     """`pairs` in both forms."""
     return HouseHeaders(pairs, as_lines(pairs))
+
+
+def encoded(headers: Iterable[tuple[str, str]]) -> list[Pair]:
+    """Headers as ASGI has them."""
+    return [(_encoded_name(name), value.encode("latin-1")) for name, value in headers]
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def as_lines(pairs: Iterable[Pair]) -> bytes:

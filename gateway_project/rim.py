@@ -8,27 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import msgspec
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 from accounts.authentication import SCOPE_KEY
 from accounts.callers import ANONYMOUS
 from explanations.problems import OUTCOME_HEADER
-from gateway_project import addresses, admission, bodies, bookkeeping, cors, hot_reads, preferences, routes
+from gateway_project import (
+    addresses,
+    admission,
+    bodies,
+    bookkeeping,
+    hot_reads,
+    preferences,
+    refusals,
+    routes,
+)
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
 from gateway_project.hot_conditions import Conditions
-from gateway_project.problems import CONTENT_TYPE, problem
+from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
 from observability import request_context
-from predictions import symbols
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
+_ALIVE = b'{"status":"alive"}'
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
@@ -49,7 +56,7 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     answer = _Answer(scope, send, own_id, arrived_at)
     if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
         # Touches nothing: it must answer while every thread is busy.
-        await answer.give(200, b"application/json", b'{"status":"alive"}')
+        await answer.give(200, refusals.uncached(b"application/json", _ALIVE, []), _ALIVE)
         return
     # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
     headers = [(n, v) for n, v in scope["headers"] if n != request_context.RAW_HEADER and b"_" not in n]
@@ -98,9 +105,7 @@ async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: date
     path, method = scope["path"], scope["method"]
     answer.route = route = routes.find(path)
     need = routes.need_at(path, route, method)
-    cost = need.cost
-    if route == "predictions" and settings.GATEWAY.batch_costs_per_symbol:
-        cost *= symbols.count_symbols(scope["query_string"])
+    cost = routes.cost_of(route, need, scope["query_string"])
     try:
         admitted = await admission.admit(
             scope["headers"], route=route, need=need, address=address, cost=cost, now=now
@@ -136,7 +141,7 @@ class _Answer:
             self._status = status = message["status"]
             self._is_error = status >= 500 and not any(n == _OUTCOME for n, _ in message["headers"])
             extra = self.admission.settle(status, self._arrived_at)
-            message["headers"] = [*message["headers"], *_encoded(extra), self._own_id]
+            message["headers"] = [*message["headers"], *encoded(extra), self._own_id]
         else:
             self._bytes += len(message.get("body", b""))
             if not message.get("more_body", False):
@@ -145,23 +150,13 @@ class _Answer:
 
     async def refuse(self, refused: Refused) -> None:
         """Answer with the problem that ends the request here."""
-        body = problem(refused.code, path=self._scope["path"], detail=refused.detail, **refused.extra)
-        headers = [
-            *_encoded([("Vary", "Authorization, X-API-Key"), *refused.headers]),
-            *cors.headers_for(self._scope),
-        ]
-        if _has_body(self._scope["headers"]):
-            headers.append((b"connection", b"close"))  # what is still on its way is not read
-        await self.give(body["status"], CONTENT_TYPE.encode(), msgspec.json.encode(body), *headers)
+        status, headers, body = refusals.answer(
+            refused, path=self._scope["path"], asked=self._scope["headers"]
+        )
+        await self.give(status, headers, body)
 
-    async def give(self, status: int, content_type: bytes, body: bytes, *more: tuple[bytes, bytes]) -> None:
-        """Answer in one piece, uncached."""
-        headers = [
-            (b"content-type", content_type),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            *more,
-        ]
+    async def give(self, status: int, headers: list[Pair], body: bytes) -> None:
+        """Answer in one piece."""
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
@@ -180,14 +175,3 @@ class _Answer:
 
 def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:
     return next((value for name, value in headers if name == wanted), None)
-
-
-def _has_body(headers: RawHeaders) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in headers
-    )
-
-
-def _encoded(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 
+from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from accounts import access
 from accounts.access import Need
+from predictions import symbols
 
 UNMATCHED = "unmatched"
 _LIMITED = ("/api/", "/auth/")
@@ -25,6 +27,13 @@ def need_at(path: str, route: str, method: str) -> Need:
     if need is not None:
         return need
     return access.UNMATCHED if path.startswith(_LIMITED) else access.PUBLIC
+
+
+def cost_of(route: str, need: Need, query_string: bytes) -> int:
+    """What a call takes from the limits of its caller."""
+    if route == "predictions" and settings.GATEWAY.batch_costs_per_symbol:
+        return need.cost * symbols.count_symbols(query_string)
+    return need.cost
 
 
 def is_counted(path: str) -> bool:

@@ -18,6 +18,7 @@ from types import FrameType
 import uvicorn
 
 from gateway_project import draining
+from gateway_project.accepting import Acceptor
 from gateway_project.lifeline import Lifeline
 from gateway_project.websocket_protocol import WebSocketProtocol
 from realtime import hub
@@ -160,6 +161,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.server_state: draining.State = draining.State()
         self._lifeline = lifeline
+        self._acceptors: list[Acceptor] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, end at once at the second.
@@ -173,6 +175,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the launcher when everything that wants to connect can do so."""
         await super().startup(sockets)
+        if self.started:
+            self._acceptors = [Acceptor(sock, self._make_protocol) for sock in sockets or []]
         if self.started and self._lifeline is None and sockets:
             logger.info("serving at %s", _address_of(sockets[0]))
         if self.started and self._lifeline is not None:
@@ -181,12 +185,20 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in good order, within `GRACE_S` and what lifespan takes."""
         began = time.monotonic()
+        self.server_state.draining = True  # from now on answers end their connections
         await _accept_queued(sockets or [])
+        for acceptor in self._acceptors:
+            await acceptor.stop()
         for server in self.servers:
             server.close()
         await asyncio.gather(_drain_websockets(), self.server_state.drain_http())
         self.config.timeout_graceful_shutdown = grace_left_s(time.monotonic() - began)
         await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        return draining.HttpProtocol(
+            self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def _leave(self) -> None:
         self.should_exit = True

@@ -41,6 +41,11 @@ class RedisRefused(Exception):
     """Redis answered with an error; the text is Redis'."""
 
 
+def pack(*command: Argument) -> bytes:
+    """A command as Redis reads it."""
+    return cast(bytes, hiredis.pack_command(cast(Any, command)))  # its stub takes one word
+
+
 class RedisLink:
     """The connection, made at the first call and again after a break. Lives in one event loop."""
 
@@ -53,6 +58,10 @@ class RedisLink:
 
     async def call(self, *command: Argument) -> Any:
         """The reply to `command`. Raises `RedisUnavailable`, `RedisRefused`."""
+        return await self.call_packed(pack(*command))
+
+    async def call_packed(self, command: bytes) -> Any:
+        """As `call`, of a command that `pack` has made: for one that is sent again and again."""
         protocol = self._protocol
         if protocol is None or protocol.is_lost:
             protocol = await self._reach()
@@ -68,7 +77,7 @@ class RedisLink:
         """Send `command` without waiting; it is lost where there is no connection."""
         if self._protocol is not None and not self._protocol.is_lost:
             with contextlib.suppress(RedisUnavailable):
-                self._protocol.ask(command).add_done_callback(_ignore)
+                self._protocol.ask(pack(*command)).add_done_callback(_ignore)
 
     async def close(self) -> None:
         """Send what is left to be sent, and close."""
@@ -97,7 +106,7 @@ class RedisLink:
             async with asyncio.timeout(TIMEOUT_S):
                 protocol = await self._open()
                 for command in self._greeting():
-                    await protocol.ask(command)
+                    await protocol.ask(pack(*command))
         except (OSError, TimeoutError, RedisUnavailable, RedisRefused) as error:
             if protocol is not None:
                 protocol.abort()
@@ -150,13 +159,13 @@ class _Protocol(asyncio.Protocol):
         self._is_last_chance = False
         self.is_lost = False
 
-    def ask(self, command: tuple[Argument, ...]) -> asyncio.Future[Any]:
-        """Write `command` at the end of this tick; the future is its reply."""
+    def ask(self, command: bytes) -> asyncio.Future[Any]:
+        """Write the packed `command` at the end of this tick; the future is its reply."""
         if self.is_lost or len(self._waiting) >= _MOST_WAITING:
             raise RedisUnavailable("too many calls wait for Redis" if not self.is_lost else "no connection")
         if not self._unsent:
             self._loop.call_soon(self._send)
-        self._unsent.append(hiredis.pack_command(cast(Any, command)))  # its stub takes one word
+        self._unsent.append(command)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((future, self._loop.time()))
         if self._watch is None:

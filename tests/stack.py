@@ -92,7 +92,9 @@ async def _dead_letters(url: str) -> dict[bytes, str]:
         await connection.ensure_stream(opened.jetstream, streams.DEAD_LETTERS)
         info = await opened.jetstream.stream_info(streams.DEAD_LETTERS.name)
         found = {}
-        for seq in range(info.state.first_seq, info.state.last_seq + 1):
+        for seq in range(
+            max(1, info.state.first_seq), info.state.last_seq + 1
+        ):  # both are 0 before the first
             message = await opened.jetstream.get_msg(streams.DEAD_LETTERS.name, seq)
             reason = (message.headers or {})[streams.DEAD_LETTER_REASON_HEADER]
             found[message.data or b""] = reason

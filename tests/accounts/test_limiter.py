@@ -173,7 +173,7 @@ def test_memory_and_redis_decide_alike(
         async with limiting(os.environ["REDIS_URL"]) as limiter:
             found = []
             for cost, is_refunded in calls:
-                decision = await limiter.take(rules, subject(), cost=cost)
+                decision = await limiter.take(tuple(rules), subject(), cost=cost)
                 found.append((decision.admitted, [one.remaining for one in decision.standings]))
                 if is_refunded and decision.admitted:
                     limiter.refund(decision, cost)

@@ -269,7 +269,7 @@ def test_the_rest_is_as_it_was_sent() -> None:
     made = conditions(
         (b"user-agent", b"tests/1"), (b"if-none-match", b'W/"\xe4"'), (b"x-request-id", b"req-12345")
     )
-    assert (made.agent, made.host) == (b"tests/1", b"localhost")
+    assert made.agent == b"tests/1"
     assert (made.known, made.request_id) == ('W/"\xe4"', "req-12345")
     assert made.headers[0] == HOST
     bare = conditions()

@@ -69,7 +69,9 @@ def test_a_read_of_predictions_has_a_plan(
 ) -> None:
     need = ROUTES[route]["GET"]
     path = root + target.partition("?")[0]
-    assert plan(root + target) == Plan(route, path, need, symbols=symbols, include_features=features)
+    assert plan(root + target) == Plan(
+        route, path, need, need.cost, symbols=symbols, include_features=features
+    )
 
 
 def test_a_read_of_a_hundred_predictions_has_a_plan() -> None:
@@ -88,13 +90,13 @@ def test_a_read_of_a_hundred_predictions_has_a_plan() -> None:
 )
 def test_a_read_of_an_explanation_has_a_plan(root: str, target: str, depth: str | None) -> None:
     need, path = ROUTES["explanation"]["GET"], f"{root}explanation/AAPL"
-    assert plan(root + target) == Plan("explanation", path, need, symbols=("AAPL",), depth=depth)
+    assert plan(root + target) == Plan("explanation", path, need, need.cost, symbols=("AAPL",), depth=depth)
 
 
 @pytest.mark.parametrize("root", ["/api/", "/api/v1/"])
 def test_a_question_after_a_job_has_a_plan(root: str) -> None:
-    path = f"{root}explanation/job/{JOB}"
-    assert plan(path) == Plan("explanation-job", path, ROUTES["explanation-job"]["GET"], job_id=JOB)
+    need, path = ROUTES["explanation-job"]["GET"], f"{root}explanation/job/{JOB}"
+    assert plan(path) == Plan("explanation-job", path, need, need.cost, job_id=JOB)
 
 
 ODD_PATHS = {

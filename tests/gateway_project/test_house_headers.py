@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from django.test import Client
+from pytest_django import Settings
 
 from gateway_project import house_headers
 from gateway_project.house_headers import HouseHeaders, Pair, as_lines, ask, of
@@ -27,13 +29,13 @@ def test_they_are_those_of_an_answer_to_options_but_for_what_is_said_of_one_answ
     response = Client(headers={"host": "localhost"}).options(path)
     assert response.status_code == 200
     expected = {name.lower(): value for name, value in response.items() if name.lower() not in OF_ONE_ANSWER}
-    found = {name.decode(): value.decode() for name, value in ask(path, b"localhost").pairs}
+    found = {name.decode(): value.decode() for name, value in ask(path).pairs}
     assert found == expected
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_browser_is_told_to_be_careful_on_every_route(path: str) -> None:
-    found = dict(ask(path, b"localhost").pairs)
+    found = dict(ask(path).pairs)
     assert found[b"x-content-type-options"] == b"nosniff"
     assert found[b"x-frame-options"] == b"DENY"
     assert found[b"referrer-policy"] == b"strict-origin-when-cross-origin"
@@ -49,12 +51,12 @@ def test_the_browser_is_told_to_be_careful_on_every_route(path: str) -> None:
     ],
 )
 def test_the_methods_are_those_of_the_route(path: str, methods: set[str]) -> None:
-    assert set(dict(ask(path, b"localhost").pairs)[b"allow"].decode().split(", ")) == methods
+    assert set(dict(ask(path).pairs)[b"allow"].decode().split(", ")) == methods
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_lines_and_pairs_say_the_same(path: str) -> None:
-    pairs, lines = ask(path, b"localhost")
+    pairs, lines = ask(path)
     assert lines.endswith(b"\r\n")
     assert read_lines(lines) == list(pairs)
     assert all(name == name.lower() for name, _ in pairs)
@@ -78,16 +80,19 @@ def test_pairs_become_lines_of_http(pairs: tuple[Pair, ...], lines: bytes) -> No
 @pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api/prediction"])
 def test_a_path_that_leads_nowhere_has_none(path: str) -> None:
     with pytest.raises(RuntimeError, match=f"OPTIONS {path} was answered with 404"):
-        ask(path, b"localhost")
+        ask(path)
 
 
-def test_a_host_that_is_not_ours_has_none() -> None:
-    with pytest.raises(RuntimeError, match="was answered with 400"):
-        ask("/api/predictions", b"evil.example")
+@pytest.mark.parametrize("hosts", [["api.example.com"], [".example.com", "localhost"], ["*"], []])
+def test_django_is_asked_as_one_of_its_own_hosts(settings: Settings, hosts: list[str]) -> None:
+    expected = ask("/api/predictions")
+    settings.ALLOWED_HOSTS = hosts
+    settings.DEBUG = not hosts
+    assert ask("/api/predictions") == expected
 
 
 def test_django_is_loaded_once() -> None:
-    ask("/api/predictions", b"localhost")
+    ask("/api/predictions")
     assert house_headers._django() is house_headers._django()
 
 

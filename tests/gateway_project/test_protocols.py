@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import logging
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import pytest
 import uvicorn
-import uvloop
 
 from gateway_project import draining, embedded, http_protocol, websocket_protocol
 from gateway_project.websocket_protocol import MOST_FRAMES_PER_S
@@ -34,30 +32,16 @@ from tests.integration.frame_cases import (
     fragments,
     frame,
 )
+from tests.loops import WITHIN_S, on_uvloop
 
 SOON_S = 0.05
-WITHIN_S = 10.0
+
 HANDSHAKE = (
     b"GET /socket HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
 LARGE = b"x" * 100_000
 """With buffers as small as these a few of them block a peer that does not read."""
-
-
-def on_uvloop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run the test on the loop of the gateway."""
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **fixtures: Any) -> None:
-        async def within() -> None:
-            async with asyncio.timeout(WITHIN_S):
-                await test(*arguments, **fixtures)
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(within())
-
-    return run
 
 
 class Served:

@@ -83,7 +83,7 @@ async def _orders(url: str) -> list[str]:
         state = (await opened.jetstream.stream_info(streams.JOBS.name)).state
         return [
             ((await opened.jetstream.get_msg(streams.JOBS.name, seq)).headers or {})[streams.MSG_ID_HEADER]
-            for seq in range(state.first_seq, state.last_seq + 1)
+            for seq in range(max(1, state.first_seq), state.last_seq + 1)  # both are 0 before the first
         ]
     finally:
         await opened.drain()

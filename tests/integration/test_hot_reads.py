@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.people import Key, add_key
+from tests.people import Key, add_key, add_tier
 from tests.stack import Stack, event, eventually
 
 SEEN_WITHIN_S = 1.0
@@ -116,46 +116,93 @@ def test_calls_are_counted_and_the_key_is_marked_as_used(
     assert agent.startswith("python-httpx/")
 
 
+@pytest.mark.parametrize("tier", ["enterprise", "pro"])
 def test_requests_that_come_together_are_answered_in_their_order(
-    processes: list[Process], known: str, key: Key
+    stack: Stack, processes: list[Process], known: str, tier: str
 ) -> None:
-
-    url = urlsplit(str(processes[0].client.base_url))
-    head = f"Host: 127.0.0.1\r\nX-API-Key: {key.secret}\r\n"
-    targets = [
-        f"/api/prediction/{known}",
-        "/version",
-        f"/api/prediction/{known}/history",
-        f"/api/prediction/{known}",
-    ]
-    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
-        wanted = [
-            f"GET {target} HTTP/1.1\r\n{head}X-Request-ID: request-{n:03}\r\n\r\n"
-            for n, target in enumerate(targets)
-        ]
-        connection.sendall("".join(wanted).encode())
-        received = b""
-        while received.count(b"x-request-id: ") < len(targets):
-            more = connection.recv(65536)
-            assert more, received
-            received += more
+    key = add_key(stack, tier)
+    assert processes[0].read(known, key).status_code == 200
+    hot = f"/api/prediction/{known}"
+    targets = [hot, hot, "/version", f"{hot}/history", hot, f"/api/predictions?symbols={known}", hot, hot]
+    with _connected(processes[0]) as connection:
+        connection.sendall(b"".join(_request(target, key, n) for n, target in enumerate(targets)))
+        received = _receive(connection, len(targets))
     order = [received.index(b"x-request-id: request-%03d" % n) for n in range(len(targets))]
     assert order == sorted(order)
+    assert received.count(b"HTTP/1.1 200 OK") == len(targets)
+
+
+def test_whoever_is_refused_is_told_so_and_the_connection_serves_on(
+    stack: Stack, processes: list[Process], known: str
+) -> None:
+    key = add_key(stack, add_tier(stack, ("small", "account", 5, 3600, None)))
+    target = f"/api/prediction/{known}"
+    with _connected(processes[0]) as connection:
+        for n in range(8):
+            connection.sendall(_request(target, key, n))
+            received = _receive(connection, 1)
+            status = b"200 OK" if n < 5 else b"429 Too Many Requests"
+            assert received.startswith(b"HTTP/1.1 " + status)
+        assert b"retry-after: " in received
+        assert b'"request_id":"request-007"' in received
+
+
+def test_no_more_are_let_in_than_the_limit_says_however_many_come_together(
+    stack: Stack, processes: list[Process], known: str
+) -> None:
+    key = add_key(stack, add_tier(stack, ("small", "account", 30, 3600, None)))
+    assert processes[0].read(known, key).status_code == 200
+    connections = [_connected(process) for process in processes for _ in range(10)]
+    for connection in connections:
+        connection.sendall(_request(f"/api/prediction/{known}", key, 0) * 5)
+    received = b"".join(_receive(connection, 5) for connection in connections)
+    for connection in connections:
+        connection.close()
+    assert (received.count(b"HTTP/1.1 200 OK"), received.count(b"HTTP/1.1 429 ")) == (29, 71)
+
+
+def test_those_who_leave_before_their_answer_cost_the_others_nothing(
+    stack: Stack, processes: list[Process], known: str
+) -> None:
+    key = add_key(stack, "pro")
+    for _ in range(50):
+        with _connected(processes[0]) as connection:
+            connection.sendall(_request(f"/api/prediction/{known}", key, 0) * 3)
+    assert processes[0].read(known, key).status_code == 200
 
 
 def test_a_connection_on_which_nothing_comes_any_more_is_closed(
     processes: list[Process], known: str, key: Key
 ) -> None:
-    url = urlsplit(str(processes[0].client.base_url))
-    request = f"GET /api/prediction/{known} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key.secret}\r\n\r\n"
-    with socket.create_connection((url.hostname, url.port), timeout=15) as connection:
+    request = _request(f"/api/prediction/{known}", key, 0)
+    with _connected(processes[0]) as connection:
         for _ in range(3):
-            connection.sendall(request.encode())
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            connection.sendall(request)
+            assert _receive(connection, 1).startswith(b"HTTP/1.1 200 ")
             time.sleep(0.1)
         answered = time.monotonic()
         assert connection.recv(65536) == b""
     assert 4 < time.monotonic() - answered < 12
+
+
+def _connected(process: Process) -> socket.socket:
+    url = urlsplit(str(process.client.base_url))
+    return socket.create_connection((url.hostname, url.port), timeout=10)
+
+
+def _request(target: str, key: Key, number: int) -> bytes:
+    head = f"Host: 127.0.0.1\r\nX-API-Key: {key.secret}\r\nX-Request-ID: request-{number:03}\r\n"
+    return f"GET {target} HTTP/1.1\r\n{head}\r\n".encode()
+
+
+def _receive(connection: socket.socket, answers: int) -> bytes:
+    """What comes until so many answers are there: a body of JSON ends with a brace."""
+    received = b""
+    while received.count(b"x-request-id: ") < answers or not received.endswith(b"}"):
+        more = connection.recv(65536)
+        assert more, received
+        received += more
+    return received
 
 
 def _is(symbol: str, key: Key, price: float, process: Process) -> bool:

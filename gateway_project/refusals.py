@@ -1,0 +1,44 @@
+"""The answer to a request that ends before Django sees it. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway_project import cors
+from gateway_project.addresses import RawHeaders
+from gateway_project.admission import Refused
+from gateway_project.house_headers import Pair, encoded
+from gateway_project.problems import CONTENT_TYPE, problem
+
+
+def answer(refused: Refused, *, path: str, asked: RawHeaders) -> tuple[int, list[Pair], bytes]:
+    """Status, headers and body of the problem that `refused` is, for who has sent the headers `asked`.
+
+    It bears the id of the current request.
+    """
+    body = problem(refused.code, path=path, detail=refused.detail, **refused.extra)
+    headers = [
+        *encoded([("Vary", "Authorization, X-API-Key"), *refused.headers]),
+        *cors.headers_for({"path": path, "headers": asked}),
+    ]
+    if _has_body(asked):
+        headers.append((b"connection", b"close"))  # what is still on its way is not read
+    sent = msgspec.json.encode(body)
+    return body["status"], uncached(CONTENT_TYPE.encode(), sent, headers), sent
+
+
+def uncached(content_type: bytes, body: bytes, more: list[Pair]) -> list[Pair]:
+    """The headers of an answer in one piece that nobody may keep."""
+    return [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *more,
+    ]
+
+
+def _has_body(headers: RawHeaders) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in headers
+    )
