@@ -26,6 +26,7 @@ from events.streams import MSG_ID_HEADER, Stream
 from observability import blocking
 from observability.outages import Outage
 from observability.per_loop import PerLoop
+from observability.probes import NotThere
 from observability.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,12 @@ class Relay:
     def tell(self, subject: str, payload: bytes) -> None:
         """Publish on core NATS, from any thread, kept by nobody; lost where there is no connection."""
         asyncio.run_coroutine_threadsafe(self._tell(subject, payload), self._loop)
+
+    async def version(self) -> str:
+        """The version of the server, once it has answered; raises `NotThere` while there is none."""
+        if self._connection is None:
+            raise NotThere("NATS was not reached yet")
+        return await self._connection.version()
 
     def _take(self, outgoing: Outgoing) -> None:
         with contextlib.suppress(asyncio.QueueFull):  # the sweep has it
@@ -181,3 +188,10 @@ def tell(subject: str, payload: bytes) -> None:
     for relay in _relays.all():
         relay.tell(subject, payload)
         return
+
+
+async def current_version() -> str:
+    """The version of the NATS server that this process talks to; raises `NotThere` while it is away."""
+    for relay in _relays.all():
+        return await relay.version()
+    raise NotThere("NATS was not asked for yet")

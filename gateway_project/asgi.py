@@ -17,7 +17,7 @@ django.setup()
 
 from explanations import asking, store
 from explanations import stored as explanations_stored
-from gateway_project import addresses, background, hot_reads, process_roles, rim
+from gateway_project import addresses, background, health, hot_reads, process_roles, rim
 from observability import collector
 from predictions import newest, stored
 from realtime import hub, leases, presence, revocation
@@ -63,6 +63,7 @@ async def _live(receive: Any, send: Any) -> None:
             await stored.stop_current()
             await explanations_stored.stop_current()
             asking.stop_current()
+            await health.stop_current()
             newest.store().close()
             store.store().close()
             await send({"type": "lifespan.shutdown.complete"})

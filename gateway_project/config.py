@@ -98,6 +98,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A prediction older than this is marked `stale`."""
     newest_ttl_s: PositiveInt = 7 * 86_400
     """How long Redis keeps the newest value of a symbol that gets no update any more."""
+    ops_host: str = "127.0.0.1"
+    """Where bridge and worker answer probes and Prometheus; in a container, `0.0.0.0`."""
+    ops_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """The port for that; 0: nowhere."""
+    metrics_networks: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
+    """Networks (CIDR) from which `/metrics` is read without a key of the scope `metrics:read`."""
     database_pool_size: WorkerThreads = 20
     """Connections to Postgres each process may hold."""
     database_prepares: bool = True
@@ -288,12 +294,14 @@ def _check_urls(config: Config, sources: dict[str, str]) -> None:
 
 
 def _check_networks(config: Config, sources: dict[str, str]) -> None:
-    for network in config.trusted_proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
-            raise _wrong("trusted_proxies", config.trusted_proxies, sources, reason) from None
+    for name in ("trusted_proxies", "metrics_networks"):
+        networks: list[str] = getattr(config, name)
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
+                raise _wrong(name, networks, sources, reason) from None
 
 
 def _check_jwt_keys(config: Config, sources: dict[str, str]) -> None:

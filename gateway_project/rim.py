@@ -22,6 +22,7 @@ from gateway_project import (
     admission,
     bodies,
     bookkeeping,
+    health,
     hot_reads,
     preferences,
     refusals,
@@ -32,17 +33,17 @@ from gateway_project.admission import Admission, Refused
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
-from observability import request_context
+from observability import exposition, metrics, request_context
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
-_ALIVE = b'{"status":"alive"}'
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
 django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=settings.GATEWAY.worker_threads)
 
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
-_queue = asyncio.Semaphore(64 * settings.GATEWAY.worker_threads)
+_QUEUE_PLACES = 64 * settings.GATEWAY.worker_threads
+_queue = asyncio.Semaphore(_QUEUE_PLACES)
 
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -54,13 +55,16 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
     own_id = (request_context.RAW_HEADER, request_id.encode("ascii"))
     answer = _Answer(scope, send, own_id, arrived_at)
-    if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
-        # Touches nothing: it must answer while every thread is busy.
-        await answer.give(200, refusals.uncached(b"application/json", _ALIVE, []), _ALIVE)
+    if scope["path"] in health.PATHS and scope["method"] in ("GET", "HEAD"):
+        # They must answer while every thread is busy, and tell strangers as well.
+        answer.route = "health"
+        status, kind, body = await health.answer(scope["path"])
+        await answer.give(status, refusals.uncached(kind.encode(), body, []), body)
         return
     # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
     headers = [(n, v) for n, v in scope["headers"] if n != request_context.RAW_HEADER and b"_" not in n]
     scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
+    metrics.http_in_flight.inc()
     try:
         await _admit(scope, answer, address, arrived_at)
         if answer.route in hot_reads.ROUTES and await _answer_hot(scope, answer):
@@ -75,6 +79,8 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await answer.refuse(Refused("REQUEST_TIMEOUT"))
     except Refused as refused:
         await answer.refuse(refused)
+    finally:
+        metrics.http_in_flight.dec()
 
 
 async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
@@ -99,6 +105,15 @@ async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
         raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
     async with _queue:
         await django_application(scope, receive, send)
+
+
+def _sample_queue() -> None:
+    asked = _QUEUE_PLACES - _queue._value
+    metrics.django_threads_busy.set(min(asked, settings.GATEWAY.worker_threads))
+    metrics.django_requests_waiting.set(max(0, asked - settings.GATEWAY.worker_threads))
+
+
+exposition.register(_sample_queue)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:
@@ -161,16 +176,32 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body})
 
     def _count(self) -> None:
+        caller, seconds = self.admission.caller, time.perf_counter() - self._began_s
+        bookkeeping.count_answer(
+            caller,
+            method=self._scope["method"],
+            route=self.route,
+            status=self._status,
+            seconds=seconds,
+            bytes_in=_length_of(self._scope["headers"]),
+            bytes_out=self._bytes,
+        )
         if routes.is_counted(self._scope["path"]):
-            bookkeeping.count(
-                self.admission.caller,
+            bookkeeping.count_call(
+                caller,
                 route=self.route,
                 status=self._status,
                 at=self._arrived_at,
-                began_s=self._began_s,
+                seconds=seconds,
                 bytes_out=self._bytes,
                 is_error=self._is_error,
             )
+
+
+def _length_of(headers: RawHeaders) -> int:
+    """As the caller tells it; 0 where the body comes in chunks."""
+    told = _header(headers, b"content-length") or b""
+    return int(told) if told.isdigit() else 0
 
 
 def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from gateway_project import health, pages, problems
+from gateway_project import pages, problems
 
 _api = include([path("", include("predictions.urls")), path("", include("explanations.urls"))])
 
@@ -14,8 +14,8 @@ urlpatterns = [
     path("auth/", include("accounts.urls")),
     path("", pages.start, name="start"),
     path("errors/<str:code>", pages.error, name="error-page"),
-    path("health/ready", health.ready, name="health-ready"),
-    path("version", health.version, name="version"),
+    path("version", pages.version, name="version"),
+    path("metrics", pages.metrics, name="metrics"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]

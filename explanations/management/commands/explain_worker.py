@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from events import process_probes
 from events.connection import ServerTooOld, connect_unless
 from explanations.attempts import Policy
 from explanations.children import ExplainerUnusable, Limits
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             ack_wait_s=config.explain_ack_wait_s,
         )
         try:
-            await worker.run(stop)
+            async with process_probes.serving("worker", connection):
+                await worker.run(stop)
         finally:
             await connection.drain()

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from gateway_project import server, system_limits
 from gateway_project.launcher import Launcher
 from gateway_project.lifeline import Lifeline
+from observability import shared_metrics
 
 MOST_WORKERS = 64
 
@@ -82,8 +83,9 @@ def _launch(reserved: socket.socket, host: str, role: str, workers: int) -> None
         port,
         role,
     )
-    if not asyncio.run(_run(command, reserved, workers)):
-        sys.exit(1)
+    with shared_metrics.shared():
+        if not asyncio.run(_run(command, reserved, workers)):
+            sys.exit(1)
 
 
 async def _run(command: list[str], reserved: socket.socket, workers: int) -> bool:
