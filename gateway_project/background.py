@@ -12,6 +12,7 @@ from django.conf import settings
 from accounts import flushing, following, limiter
 from events import relay, streams
 from explanations import idempotency
+from gateway_project import pool_metrics
 from observability import exposition
 from observability.per_loop import PerLoop
 from observability.tasks import end
@@ -48,6 +49,7 @@ def _begin() -> asyncio.Task[None]:
 
 
 def _begin_to_sample() -> asyncio.Task[None]:
+    exposition.register(pool_metrics.sample)
     if settings.GATEWAY.gateway_role != "web" or settings.GATEWAY.hot_reads:
         socket_metrics.begin()
     return asyncio.get_running_loop().create_task(exposition.sample_for_ever())
