@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.postgresql.base import DatabaseWrapper
 
@@ -11,7 +11,7 @@ from observability import metrics
 
 def sample() -> None:
     """Bring the metrics up to date; where there is no pool (SQLite, nothing asked yet) they stay 0."""
-    pools: dict[str, Any] = DatabaseWrapper._connection_pools
+    pools: dict[str, Any] = cast(Any, DatabaseWrapper)._connection_pools
     for pool in pools.values():
         stats = pool.get_stats()
         idle = stats.get("pool_available", 0)
