@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import time
 from typing import Any
 
 import pytest
+from nats.js.errors import NotFoundError
 
+from events import connection, streams
 from gateway_project.doctor.findings import Grade
 from gateway_project.doctor.stores import compare_clocks
-from tests.stack import ROOT, Stack
+from tests.stack import ROOT, Stack, eventually
 
 
 def examine(stack: Stack, *options: str, **environ: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -37,6 +40,7 @@ def examine(stack: Stack, *options: str, **environ: str) -> tuple[int, dict[str,
 def test_all_is_well_on_a_running_gateway(stack: Stack, known: str) -> None:
     worker = stack.start_worker()
     try:
+        eventually(lambda: asyncio.run(_is_worker_there(stack.nats.url)))
         status, found = examine(stack, "--publish", known)
     finally:
         worker.terminate()
@@ -99,3 +103,14 @@ def test_a_database_that_was_not_migrated_is_told(stack: Stack, tmp_path: Any) -
 def test_clocks_that_differ_by_more_than_a_second_are_told(ahead_s: float, grade: str) -> None:
 
     assert compare_clocks("database", time.time() + ahead_s).grade == grade
+
+
+async def _is_worker_there(url: str) -> bool:
+    opened = await connection.connect(url, name="tests")
+    try:
+        found = await opened.jetstream.consumers_info(streams.JOBS.name)
+    except NotFoundError:
+        return False
+    finally:
+        await opened.drain()
+    return any(one.num_waiting for one in found)
