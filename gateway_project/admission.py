@@ -103,7 +103,7 @@ async def admit(
     headers: list[tuple[bytes, bytes]], *, route: str, need: Need, address: str, cost: int, now: datetime
 ) -> Admission:
     """Let the request in; raises `Refused`."""
-    if need.public or (need.watchers and networks.allows(_WATCHERS, address)):
+    if need.public or (need.watchers and _is_watcher(headers, address)):
         return Admission(ANONYMOUS)
     caller = await _authenticate(headers, address, now)
     try:
@@ -122,6 +122,12 @@ async def admit(
         _check_free_call(caller, address)
     rules = await _rules_of(caller, route)
     return await charge(caller, rules, route=route, address=address, cost=cost, now=now)
+
+
+def _is_watcher(headers: list[tuple[bytes, bytes]], address: str) -> bool:
+    """True for an address of METRICS_NETWORKS, unless it is that of a proxy that nobody has told us of."""
+    is_proxy = not settings.GATEWAY.trusted_proxies and any(name == b"x-forwarded-for" for name, _ in headers)
+    return bool(_WATCHERS) and not is_proxy and networks.allows(_WATCHERS, address)
 
 
 _CHALLENGE = [("WWW-Authenticate", 'Bearer realm="prediction-gateway"')]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
+
 from accounts import last_use, usage
 from accounts.callers import Caller
 from accounts.models.records import NO_ACCOUNT, NO_KEY
-from observability import request_tally
+from observability import access_log, request_tally
+from observability.access_lines import PROBES
+
+_IS_LOGGED: bool = settings.GATEWAY.writes_access_log
+_NOT_LOGGED = frozenset() if settings.GATEWAY.log_level == "DEBUG" else PROBES
 
 
 def note_use(caller: Caller, *, at: datetime, address: str, agent: bytes) -> None:
@@ -16,14 +22,41 @@ def note_use(caller: Caller, *, at: datetime, address: str, agent: bytes) -> Non
         last_use.note(caller.key_id, at=at, address=address, agent=agent.decode("latin-1"))
 
 
-def count_answer(
-    caller: Caller, *, method: str, route: str, status: int, seconds: float, bytes_in: int, bytes_out: int
+def count_answer(  # noqa: PLR0913
+    caller: Caller,
+    *,
+    method: str,
+    route: str,
+    path: str,
+    status: int,
+    seconds: float,
+    bytes_in: int,
+    bytes_out: int,
+    request_id: str,
+    address: str,
+    agent: bytes,
 ) -> None:
-    """A request has been answered after `seconds`: for Prometheus."""
+    """A request has been answered after `seconds`: for Prometheus, and for the access log."""
     kind = "key" if caller.key_id is not None else "person" if caller.user_id is not None else "none"
     request_tally.count(
         method, route, status, kind=kind, seconds=seconds, bytes_in=bytes_in, bytes_out=bytes_out
     )
+    if _IS_LOGGED and route not in _NOT_LOGGED:
+        access_log.note(
+            request_id=request_id,
+            method=method,
+            route=route,
+            path=path,
+            status=status,
+            seconds=seconds,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            caller=caller.name,
+            account_id=caller.account_id,
+            tier=caller.tier,
+            address=address,
+            agent=agent,
+        )
 
 
 def count_call(

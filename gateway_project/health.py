@@ -38,6 +38,11 @@ async def answer(path: str) -> tuple[int, str, bytes]:
     return (503 if told["status"] == "unhealthy" else 200), _JSON, msgspec.json.encode(told)
 
 
+async def watch_for_ever() -> None:
+    """Ask the dependencies every few seconds, for Prometheus."""
+    await _probes.current(_make).watch_for_ever()
+
+
 async def stop_current() -> None:
     """Close what the checks of the running event loop hold."""
     _probes.take_away()

@@ -118,7 +118,7 @@ def at_once(method: bytes, plan: Plan, conditions: Conditions, board: Board) -> 
     limits; None for whatever is unusual.
     """
     began_s = time.perf_counter()
-    if method not in _METHODS or not conditions.is_plain:
+    if method not in _METHODS or not conditions.is_plain or conditions.is_traced:
         return None
     now, address = datetime.now(UTC), conditions.address
     caller = credentials.known_caller(conditions.digest, now=now, address=address)
@@ -186,7 +186,7 @@ def _show(plan: Plan, conditions: Conditions, found: _Found) -> Ready:
 
 def _refuse(refused: Refused, plan: Plan, conditions: Conditions) -> Ready:
     status, headers, body = refusals.answer(refused, path=plan.path, asked=conditions.headers)
-    return Ready(status, _NO_HOUSE, headers, body)
+    return Ready(status, _NO_HOUSE, [*headers, *conditions.hsts], body)
 
 
 def _finish(
@@ -214,10 +214,14 @@ def _finish(
         caller,
         method="GET" if method == b"GET" else "HEAD",
         route=route,
+        path=plan.path,
         status=status,
         seconds=seconds,
         bytes_in=0,
         bytes_out=size,
+        request_id=request_id,
+        address=conditions.address,
+        agent=conditions.agent,
     )
     bookkeeping.count_call(caller, route=route, status=status, at=now, seconds=seconds, bytes_out=size)
     request_tally.read(route, "board")
@@ -315,6 +319,7 @@ def _conclude(plan: Plan, conditions: Conditions, tag: str, make: Callable[[], B
 
 def _give(plan: Plan, conditions: Conditions, status: int, headers: list[Pair], body: Body) -> Ready:
     headers += conditions.cors
+    headers += conditions.hsts
     sent = body.compressed() if conditions.takes_gzip else None
     if sent is not None:
         headers.append((b"content-encoding", b"gzip"))

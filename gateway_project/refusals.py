@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway_project import cors
+from gateway_project import cors, security_headers
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Refused
 from gateway_project.house_headers import Pair, encoded
@@ -33,6 +33,7 @@ def uncached(content_type: bytes, body: bytes, more: list[Pair]) -> list[Pair]:
         (b"content-type", content_type),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        *security_headers.OF_DATA,
         *more,
     ]
 

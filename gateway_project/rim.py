@@ -27,13 +27,15 @@ from gateway_project import (
     preferences,
     refusals,
     routes,
+    security_headers,
+    suspicion,
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
-from observability import exposition, metrics, request_context
+from observability import exposition, metrics, request_context, request_tally
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
 
@@ -51,9 +53,10 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     arrived_at = datetime.now(UTC)
     offered = _header(scope["headers"], request_context.RAW_HEADER) or b""
     request_id = request_context.accept_or_make(offered.decode("latin-1"))
-    address = addresses.find(scope)
+    address, scheme = addresses.find(scope), addresses.scheme_of(scope)
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
     own_id = (request_context.RAW_HEADER, request_id.encode("ascii"))
+    scope = {**scope, "scheme": scheme}
     answer = _Answer(scope, send, own_id, arrived_at)
     if scope["path"] in health.PATHS and scope["method"] in ("GET", "HEAD"):
         # They must answer while every thread is busy, and tell strangers as well.
@@ -66,10 +69,11 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
     metrics.http_in_flight.inc()
     try:
+        suspicion.look_at_target(scope, address)
         await _admit(scope, answer, address, arrived_at)
         if answer.route in hot_reads.ROUTES and await _answer_hot(scope, answer):
             return
-        receive = await bodies.receive_whole(scope, receive)
+        receive = suspicion.watch_body(scope, await bodies.receive_whole(scope, receive), address)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
     except bodies.ClientGone:
         return
@@ -87,7 +91,7 @@ async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
     target: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
-    conditions = Conditions(scope["headers"], scope["client"][0])
+    conditions = Conditions(scope["headers"], scope["client"][0], scope["scheme"])
     ready = await hot_reads.answer(scope["method"], target, conditions, answer.admission.caller)
     if ready is None:
         return False
@@ -155,6 +159,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._status = status = message["status"]
             self._is_error = status >= 500 and not any(n == _OUTCOME for n, _ in message["headers"])
+            if self._is_error:
+                request_tally.failed(self._scope["method"], self.route)
             extra = self.admission.settle(status, self._arrived_at)
             message["headers"] = [*message["headers"], *encoded(extra), self._own_id]
         else:
@@ -172,6 +178,7 @@ class _Answer:
 
     async def give(self, status: int, headers: list[Pair], body: bytes) -> None:
         """Answer in one piece."""
+        headers = [*headers, *security_headers.of_scheme(self._scope["scheme"])]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
@@ -181,10 +188,14 @@ class _Answer:
             caller,
             method=self._scope["method"],
             route=self.route,
+            path=self._scope["path"],
             status=self._status,
             seconds=seconds,
             bytes_in=_length_of(self._scope["headers"]),
             bytes_out=self._bytes,
+            request_id=self._own_id[1].decode("ascii"),
+            address=addresses.find(self._scope),
+            agent=_header(self._scope["headers"], b"user-agent") or b"",
         )
         if routes.is_counted(self._scope["path"]):
             bookkeeping.count_call(

@@ -10,20 +10,23 @@ import asyncio
 import logging
 import os
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from observability import metrics, request_tally
 from observability.version import COMMIT, VERSION
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder of the values that processes share; set before this is imported."""
 
 _EVERY_S = 1.0
+_STARTED_S = time.time()
 _LOOK_EVERY_S = 0.1
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ def sample() -> None:
     metrics.build_info.labels(VERSION, COMMIT).set(1)
     metrics.resident_memory.set(_resident_bytes())
     metrics.open_files.set(_count_open_files())
+    metrics.most_files.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    metrics.cpu_seconds.set(time.process_time())
+    metrics.started.set(_STARTED_S)
     for sampler in _samplers:
         try:
             sampler()

@@ -26,6 +26,11 @@ LAGS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # HTTP
 
 http_requests = Counter("pgw_http_requests", "Answers over HTTP.", ["method", "route", "status"])
+http_errors = Counter(
+    "pgw_http_errors",
+    "Answers that say that the gateway has failed; not those that say so of an explanation.",
+    ["method", "route"],
+)
 http_request_duration = Histogram(
     "pgw_http_request_duration_seconds",
     "From a complete head of a request to the end of its answer.",
@@ -160,10 +165,29 @@ certificate_expires = Gauge(
 )
 disk_free = Gauge("pgw_disk_free_bytes", "Free bytes of the disk with DATA_DIR.", multiprocess_mode="livemax")
 disk_size = Gauge("pgw_disk_size_bytes", "Bytes of the disk with DATA_DIR.", multiprocess_mode="livemax")
+# The library's own process_* are of the process that is asked alone.
 resident_memory = Gauge(
     "pgw_process_resident_memory_bytes", "Memory of each process.", multiprocess_mode="liveall"
 )
 open_files = Gauge("pgw_process_open_files", "Descriptors of each process.", multiprocess_mode="liveall")
+most_files = Gauge(
+    "pgw_process_most_files", "Descriptors that each process may have.", multiprocess_mode="liveall"
+)
+cpu_seconds = Gauge(
+    "pgw_process_cpu_seconds", "CPU that each process has used since its start.", multiprocess_mode="liveall"
+)
+started = Gauge(
+    "pgw_process_start_time_seconds",
+    "When each process began, in seconds since 1970.",
+    multiprocess_mode="liveall",
+)
+
+
+# What is counted from the start on is seen when it is counted for the first time.
+for _outcome in ("stored", "repeated", "buried"):
+    bridge_events.labels(_outcome)
+for _choice in ("open", "closed", "local"):
+    limit_fallbacks.labels(_choice)
 
 
 class Names:

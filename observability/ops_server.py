@@ -12,6 +12,7 @@ import uvicorn
 
 from observability import exposition, health_report
 from observability.probes import Probes
+from observability.tasks import end
 
 _JSON = b"application/json"
 
@@ -30,7 +31,10 @@ async def serving(host: str, port: int, probes: Probes, about: Mapping[str, Any]
 
     Raises `SystemExit` of uvicorn where the port is taken.
     """
-    sampling = asyncio.create_task(exposition.sample_for_ever())
+    beside = [
+        asyncio.create_task(exposition.sample_for_ever()),
+        asyncio.create_task(probes.watch_for_ever()),
+    ]
     server = _Server(
         uvicorn.Config(
             _application(probes, about),
@@ -50,8 +54,9 @@ async def serving(host: str, port: int, probes: Probes, about: Mapping[str, Any]
         yield
     finally:
         server.should_exit = True
-        sampling.cancel()
-        await asyncio.gather(sampling, *([answering] if answering else []), return_exceptions=True)
+        await end(beside)
+        if answering is not None:
+            await asyncio.gather(answering, return_exceptions=True)
 
 
 def _application(probes: Probes, about: Mapping[str, Any]) -> Any:

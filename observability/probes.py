@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_S = 2.0
 _FRESH_S = 1.0
+_WATCH_EVERY_S = 5.0
 _STARTED_S = time.time()
 
 # Without these a process of the role has nothing to give. What is not in here makes it slower, or poorer:
@@ -96,6 +97,12 @@ class Probes:
             )
             for name, known in self._known.items()
         }
+
+    async def watch_for_ever(self) -> None:
+        """Look every few seconds, for Prometheus."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_WATCH_EVERY_S)
 
     async def _ask_all(self) -> None:
         try:

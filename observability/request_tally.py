@@ -34,6 +34,11 @@ _brought: dict[tuple[str, bool], int] = {}
 _reads: dict[tuple[str, str], int] = {}
 
 
+def failed(method: str, route: str) -> None:
+    """The answer that is counted says that the gateway has failed."""
+    metrics.http_errors.labels(method if method in _METHODS else metrics.OTHER, route).inc()
+
+
 def count(
     method: str, route: str, status: int, *, kind: str, seconds: float, bytes_in: int, bytes_out: int
 ) -> None:

@@ -17,6 +17,7 @@ from nats.js.errors import Error as JetStreamError
 
 from events import streams
 from events.connection import Connection
+from events.explanations import DEPTHS
 from events.models import OutboxMessage
 from explanations.models import Computation
 from observability import blocking, metrics
@@ -24,6 +25,11 @@ from observability import blocking, metrics
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
+
+
+for _depth in DEPTHS:
+    for _outcome in ("done", "failed", "cancelled"):
+        metrics.jobs_ended.labels(_outcome, _depth)
 
 
 async def watch_for_ever(connection: Connection, durable: str) -> None:

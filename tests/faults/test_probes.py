@@ -56,7 +56,7 @@ class Roles:
         assert len(live) == 1, live
         ready = [self.ask(role, "/health/ready").status_code for role in ("web", "ws", "bridge", "worker")]
         health = self.ask("web", "/health")
-        return (live.pop(), *ready, health.status_code, health.json()["status"])  # type: ignore[return-value]
+        return (live.pop(), *ready, health.status_code, health.json()["status"])
 
 
 def test_every_probe_of_every_role_tells_what_is_away(

@@ -15,6 +15,7 @@ from events.connection import ServerTooOld, connect_unless
 from explanations.attempts import Policy
 from explanations.children import ExplainerUnusable, Limits
 from explanations.worker import ExplainWorker
+from observability import tracing
 
 
 class Command(BaseCommand):
@@ -32,7 +33,12 @@ class Command(BaseCommand):
         if options["concurrency"] < 1:
             raise CommandError("--concurrency must be 1 or more")
         try:
-            asyncio.run(self._run(options["concurrency"]))
+            with tracing.exporting(
+                settings.GATEWAY.otel_exporter_otlp_endpoint,
+                service="worker",
+                ratio=settings.GATEWAY.otel_traces_sampler_arg,
+            ):
+                asyncio.run(self._run(options["concurrency"]))
         except (ServerTooOld, ConnectionError, ExplainerUnusable) as error:
             raise CommandError(str(error)) from None
 

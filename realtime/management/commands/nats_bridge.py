@@ -16,7 +16,7 @@ from events import process_probes, streams
 from events.connection import Connection, ServerTooOld, connect_unless
 from events.relay import Relay
 from explanations.reconciling import reconcile_for_ever
-from observability import collector
+from observability import collector, tracing
 from observability.tasks import end
 from realtime import bridge_metrics
 from realtime.bridge import Layer, Predictions
@@ -31,7 +31,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            uvloop.run(self._run())
+            with tracing.exporting(
+                settings.GATEWAY.otel_exporter_otlp_endpoint,
+                service="bridge",
+                ratio=settings.GATEWAY.otel_traces_sampler_arg,
+            ):
+                uvloop.run(self._run())
         except (ServerTooOld, ConnectionError) as error:
             raise CommandError(str(error)) from None
         except StoreStuck as stuck:
