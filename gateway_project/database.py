@@ -10,6 +10,13 @@ from observability.outages import Outage
 
 database_outage = Outage("the database")
 
+# A server that hangs or a line that is cut must not hold a thread for minutes.
+_STATEMENT_TIMEOUT_MS = 10_000
+
+# Opening a file, its PRAGMAs and Django's functions take as long as a small request. A thread keeps its
+# connection for so long; not for good, so that whatever has gone wrong with one is over soon.
+_SQLITE_KEPT_S = 10
+
 # FULL: the bridge acknowledges after the commit, which must survive a power cut by then.
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;"
@@ -28,12 +35,16 @@ def database_settings(url: str, *, pool_size: int, prepares: bool = True) -> dic
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(path),
+            "CONN_MAX_AGE": _SQLITE_KEPT_S,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": _SQLITE_PRAGMAS,
             },
         }
+    # Nobody else needs psycopg.
+    from gateway_project.pooled_connection import PooledConnection
+
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     return {
@@ -48,8 +59,6 @@ def database_settings(url: str, *, pool_size: int, prepares: bool = True) -> dic
         "OPTIONS": {
             "connect_timeout": 3,
             "application_name": "prediction-gateway",
-            # A server that hangs or a line that is cut must not hold a thread for minutes.
-            "options": "-c statement_timeout=10000",
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
@@ -58,7 +67,9 @@ def database_settings(url: str, *, pool_size: int, prepares: bool = True) -> dic
             "server_side_binding": prepares,
             "prepare_threshold": 5 if prepares else None,
             **options,
+            "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} {options.get('options', '')}".rstrip(),
             "pool": {
+                "connection_class": PooledConnection,
                 "min_size": 0,
                 "max_size": pool_size,
                 "max_lifetime": 1800,

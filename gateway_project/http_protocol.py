@@ -46,10 +46,11 @@ class _Underway:
     # Nobody waits for it.
     message_event = asyncio.Event()
 
-    def __init__(self) -> None:
+    def __init__(self, keep_alive: bool) -> None:
         self.body = b""
         self.disconnected = self.response_complete = self.response_started = False
-        self.keep_alive = self.more_body = True
+        self.keep_alive = keep_alive
+        self.more_body = True
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -138,14 +139,14 @@ class HttpProtocol(HttpToolsProtocol):
         outcome = hot_reads.at_once(self.parser.get_method(), plan, conditions, self._board)
         if outcome is None:
             return False
+        keeps_alive = self.parser.should_keep_alive()
         if isinstance(outcome, Limited):
-            self.cycle = underway = cast(Any, _Underway())
+            self.cycle = underway = cast(Any, _Underway(keeps_alive))
             task = self.loop.create_task(self._answer_later(outcome, underway))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         else:
-            self._write(outcome)
-            self._await_next()
+            self._write(outcome, keeps_alive)
         return True
 
     async def _answer_later(self, limited: Limited, underway: _Underway) -> None:
@@ -153,19 +154,13 @@ class HttpProtocol(HttpToolsProtocol):
         underway.response_started = underway.response_complete = True
         if self.transport.is_closing():
             return
-        if underway.keep_alive:
-            self._write(ready)
-        else:
-            ready.headers.append((b"connection", b"close"))
-            self._write(ready)
-            self.transport.close()
-        if self.pipeline:
-            self.on_response_complete()
-        else:
-            self._await_next()
+        self._write(ready, underway.keep_alive)
 
-    def _write(self, ready: Ready) -> None:
+    def _write(self, ready: Ready, keeps_alive: bool) -> None:
+        """Write the answer, and do after it what uvicorn does."""
         status, house, headers, body = ready
+        if not keeps_alive:
+            headers.append((b"connection", b"close"))
         self.transport.write(
             b"%b%b%b%b\r\n%b"
             % (
@@ -176,9 +171,11 @@ class HttpProtocol(HttpToolsProtocol):
                 body,
             )
         )
-
-    def _await_next(self) -> None:
-        """What uvicorn does after an answer."""
+        if not keeps_alive:
+            self.transport.close()
+        if self.pipeline:
+            self.on_response_complete()
+            return
         self.server_state.total_requests += 1
         self._answered_at = self.loop.time()
         if self._idle_timer is None:
@@ -206,7 +203,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._is_answered
             and not self.is_ending
             and not self.flow.write_paused
-            and self.parser.should_keep_alive()
             and self.parser.get_http_version() == "1.1"
         )
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 from accounts.authentication import SCOPE_KEY
@@ -32,6 +31,7 @@ from gateway_project import (
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
+from gateway_project.django_threads import DjangoThreads
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
@@ -41,7 +41,7 @@ _OUTCOME = OUTCOME_HEADER.lower().encode()
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
-django_application: Any = WSGIMiddleware(cast(Any, django_wsgi), workers=settings.GATEWAY.worker_threads)
+django_application = DjangoThreads(django_wsgi, workers=settings.GATEWAY.worker_threads)
 
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
 _QUEUE_PLACES = 64 * settings.GATEWAY.worker_threads

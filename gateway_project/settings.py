@@ -55,11 +55,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "predictions.compression.GZipMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "gateway_project.browser_middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "gateway_project.browser_middleware.CsrfViewMiddleware",
+    "gateway_project.browser_middleware.AuthenticationMiddleware",
+    "gateway_project.browser_middleware.MessageMiddleware",
 ]
 
 ROOT_URLCONF = "gateway_project.urls"
@@ -138,6 +138,7 @@ SILENCED_SYSTEM_CHECKS = [
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["predictions.rendering.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "predictions.negotiation.UsualNegotiation",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CallerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.AccessPermission"],

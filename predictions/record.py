@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.db import connection
-from django.db.models import QuerySet
 
+from observability.driver_times import as_moment
 from predictions import documents
 from predictions.documents import PredictionDocument
 from predictions.models import Prediction
@@ -45,6 +45,12 @@ _RECORDS = f"SELECT * FROM json_to_recordset(%s::json) AS record({_RECORD})"  # 
 _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
 _NEWEST_OF_ONE = (
     f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} WHERE symbol = %s"  # noqa: S608 - constants
+    " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
+)
+# One statement for any number of symbols: a union of a hundred takes Postgres 50 ms to plan.
+_NEWEST_OF_MANY = (
+    f"SELECT newest.* FROM unnest(%s::text[]) AS wanted(symbol), LATERAL"  # noqa: S608 - constants
+    f" (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} AS p WHERE p.symbol = wanted.symbol"
     " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
 )
 
@@ -80,10 +86,10 @@ def newest(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
     """The newest prediction of each symbol that has one. One query, one index look-up per symbol."""
     if not symbols:
         return {}
-    # Written by hand: Django does not let SQLite order and limit the parts of a union.
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join([_NEWEST_OF_ONE] * len(symbols)), list(symbols))
-        found = [_document_of_values(values) for values in cursor.fetchall()]
+    if connection.vendor == "postgresql":
+        found = _documents(_NEWEST_OF_MANY, [list(symbols)], _COLUMNS)
+    else:
+        found = _documents(" UNION ALL ".join([_NEWEST_OF_ONE] * len(symbols)), list(symbols), _COLUMNS)
     return {document.symbol: document for document in found}
 
 
@@ -99,24 +105,34 @@ def history(
     end: datetime | None,
     before: tuple[datetime, int] | None,
     limit: int,
+    with_features: bool = True,
 ) -> list[PredictionDocument]:
-    """Newest first: rows with ``start <= timestamp <= end`` that come after the cursor `before`."""
-    rows: QuerySet[Prediction] = Prediction.objects.filter(symbol=symbol)
+    """Newest first: rows with ``start <= timestamp <= end`` after the cursor `before`. One query."""
+    moment = connection.ops.adapt_datetimefield_value
+    conditions = ["symbol = %s"]
+    values: list[Any] = [symbol]
     if start is not None:
-        rows = rows.filter(timestamp__gte=start)
+        conditions.append("timestamp >= %s")
+        values.append(moment(start))
     if end is not None:
-        rows = rows.filter(timestamp__lte=end)
+        conditions.append("timestamp <= %s")
+        values.append(moment(end))
     if before is not None:
-        timestamp, seq = before
-        # The plain bound on the first column is what lets the index start at the cursor.
-        rows = rows.filter(timestamp__lte=timestamp).exclude(timestamp=timestamp, seq__gte=seq)
-    return [document_of(row) for row in rows.order_by("-timestamp", "-seq")[:limit]]
+        conditions.append("(timestamp, seq) < (%s, %s)")
+        values += [moment(before[0]), before[1]]
+    columns = _COLUMNS if with_features else _LEAN
+    # The number of rows stands in the statement: a plan that does not know it sorts all of the symbol's.
+    query = (
+        f"SELECT {', '.join(columns)} FROM {_TABLE} WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
+        f" ORDER BY timestamp DESC, seq DESC LIMIT {int(limit)}"
+    )
+    return _documents(query, values, columns)
 
 
 def after(epoch: str, seq: int, *, limit: int) -> list[PredictionDocument]:
     """The first `limit` predictions after the place (`epoch`, `seq`) in their order, without features."""
     query = f"{_LEAN_ROWS} WHERE (epoch, seq) > (%s, %s) ORDER BY epoch, seq LIMIT %s"
-    return _lean_documents(query, [epoch, seq, limit])
+    return _documents(query, [epoch, seq, limit], _LEAN)
 
 
 def missed(epoch: str, seen: Mapping[str, int], *, limit: int) -> list[PredictionDocument]:
@@ -124,11 +140,15 @@ def missed(epoch: str, seen: Mapping[str, int], *, limit: int) -> list[Predictio
 
     Without features. Walks the index on the place from the lowest of those seqs on.
     """
-    one = "(symbol = %s AND seq > %s)"
-    condition = f"epoch = %s AND seq > %s AND ({' OR '.join([one] * len(seen))})"
-    values = [epoch, min(seen.values()), *(value for pair in seen.items() for value in pair)]
-    query = f"{_LEAN_ROWS} WHERE {condition} ORDER BY seq LIMIT %s"
-    return _lean_documents(query, [*values, limit])
+    if connection.vendor == "postgresql":
+        # A look-up for each row instead of two comparisons for each row and symbol: a twentieth of the time.
+        beyond = "symbol = ANY(%s) AND seq > (%s::jsonb ->> symbol)::int8"
+        values: list[Any] = [list(seen), msgspec.json.encode(seen).decode()]
+    else:
+        beyond = f"({' OR '.join(['(symbol = %s AND seq > %s)'] * len(seen))})"
+        values = [value for pair in seen.items() for value in pair]
+    query = f"{_LEAN_ROWS} WHERE epoch = %s AND seq > %s AND {beyond} ORDER BY seq LIMIT %s"
+    return _documents(query, [epoch, min(seen.values()), *values, limit], _LEAN)
 
 
 def reaches_back(epoch: str, seq: int) -> bool:
@@ -144,7 +164,7 @@ def last_place() -> tuple[str, int]:
 
 def last(limit: int) -> list[PredictionDocument]:
     """The last `limit` predictions by their place, oldest first, without features."""
-    return _lean_documents(f"{_LEAN_ROWS} ORDER BY epoch DESC, seq DESC LIMIT %s", [limit])[::-1]
+    return _documents(f"{_LEAN_ROWS} ORDER BY epoch DESC, seq DESC LIMIT %s", [limit], _LEAN)[::-1]
 
 
 def document_of(row: Prediction) -> PredictionDocument:
@@ -170,25 +190,19 @@ def _row_values(document: PredictionDocument) -> list[Any]:
     ]
 
 
-def _lean_documents(query: str, values: list[Any]) -> list[PredictionDocument]:
+def _documents(query: str, values: list[Any], columns: Sequence[str]) -> list[PredictionDocument]:
     # Written by hand: the ORM knows no rows as values, and makes an object for each.
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        return [_document_of_values(row, _LEAN) for row in cursor.fetchall()]
+        return [_document_of_values(row, columns) for row in cursor.fetchall()]
 
 
 def _document_of_values(values: Sequence[Any], columns: Sequence[str] = _COLUMNS) -> PredictionDocument:
     """The document of a row as the driver gives it, which has text for JSON."""
     fields = dict(zip(columns, values, strict=True))
-    fields["timestamp"] = _moment(fields["timestamp"])
-    fields["as_of"] = _moment(fields["as_of"])
+    fields["timestamp"] = as_moment(fields["timestamp"])
+    fields["as_of"] = as_moment(fields["as_of"])
     if fields.get("features") is not None:
         features = json.loads(fields["features"])
         fields["features"] = {name: documents.within_64_bits(one) for name, one in features.items()}
     return PredictionDocument(**fields)
-
-
-def _moment(value: datetime | str) -> datetime:
-    """An aware time from what the driver gives: SQLite has text or, for a single part, a naive time."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

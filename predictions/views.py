@@ -18,6 +18,10 @@ from predictions.answers import Shown
 from predictions.documents import PredictionDocument, epoch_micros
 from predictions.serializers import FeaturesQuery, HistoryQuery
 
+# One for all requests: each of its own would copy every field, and nothing of a request is kept in it.
+_FEATURES_QUERY = FeaturesQuery()
+_HISTORY_QUERY = HistoryQuery()
+
 
 class InvalidSymbol(ParseError):
     """400: the symbol in the path or query is malformed."""
@@ -65,7 +69,7 @@ class PredictionViewSet(viewsets.ViewSet):
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
         symbol = checked_symbol(symbol)
-        query = _checked_query(request, FeaturesQuery)
+        query = _checked_query(request, _FEATURES_QUERY)
         document = _newest([symbol], "prediction").get(symbol)
         if document is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
@@ -83,7 +87,7 @@ class PredictionViewSet(viewsets.ViewSet):
             raise InvalidSymbol(str(error)) from None
         except symbols.BadSymbolCount as error:
             raise InvalidSymbols(str(error)) from None
-        query = _checked_query(request, FeaturesQuery)
+        query = _checked_query(request, _FEATURES_QUERY)
         found = {
             symbol: Shown(document, include_features=query["include_features"])
             for symbol, document in _newest(wanted, "predictions").items()
@@ -93,13 +97,14 @@ class PredictionViewSet(viewsets.ViewSet):
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
         symbol = checked_symbol(symbol)
-        query = _checked_query(request, HistoryQuery)
+        query = _checked_query(request, _HISTORY_QUERY)
         page = record.history(
             symbol,
             start=query.get("from"),
             end=query.get("to"),
             before=query.get("cursor"),
             limit=query["limit"] + 1,
+            with_features=query["include_features"],
         )
         if not page and not record.exists(symbol):
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
@@ -129,11 +134,9 @@ def _newest(wanted: list[str], asked_by: str) -> dict[str, PredictionDocument]:
         raise StoreUnavailable from error.__cause__
 
 
-def _checked_query(request: Request, kind: type[FeaturesQuery]) -> dict[str, Any]:
-    """The query parameters as `kind` has them; 400 where they are malformed or empty."""
-    query = kind(data=dict(request.query_params.items()))
-    query.is_valid(raise_exception=True)
-    checked: dict[str, Any] = query.validated_data
+def _checked_query(request: Request, query: FeaturesQuery) -> dict[str, Any]:
+    """The query parameters as `query` has them; 400 where they are malformed or empty."""
+    checked: dict[str, Any] = query.run_validation(dict(request.query_params.items()))
     return checked
 
 

@@ -34,10 +34,23 @@ A cell is the median over the rounds, with the least and the most in brackets. A
 round; its median, least and most over the rounds are shown. CPU is per cent of one core; `client-bound` marks
 rows in which wrk used more than 80 % of its core: they tell at least as much of it as of the server. All
 contenders but the constant ones look the key up by its SHA-256, count the call, and answer with the same
-fields, a weak ETag and 304s. `gateway` is asked with a key without limits, `gateway-pro` with one that has
-two, counted in Redis; both know keys and newest values from memory that follows every change. The peers ask
-Redis for the key's record, its count and the value. `gateway-django` is the gateway without hot reads,
-`django-asgi` the same Django behind Django's own ASGI handler, where nothing counts calls.
+fields, a weak ETag and 304s.
+
+- `gateway` is asked with a key without limits. It answers from its own memory, which hears of every change
+  within a second: it asks Redis neither for the key, nor for a count, nor for the value. `gateway-pro` is
+  asked with a key that has two limits, which are counted in Redis for each call, and gives a 304 back.
+- `fastapi` and `fastify` are what their makers advise: Redis is asked for the key's record, its count and
+  the value, and a model or a schema makes the answer. `fastapi-script` and `fastify-script` go as far as
+  tuning goes: one script in Redis does all three, and FastAPI's model is left out. They keep nothing: one
+  that kept keys and values in memory would be faster, and was not measured.
+- So `gateway : fastapi` compares two designs, not two frameworks; `gateway-pro : fastapi` has Redis on both
+  sides.
+- `gateway-django` is the gateway without hot reads, `django-asgi` the same Django behind Django's own ASGI
+  handler, where nothing counts calls. `gateway-granian` is the role web on granian, with hot reads in front
+  of the rim (docs/adr/0013).
+- Server, client and stores share the cores, and what the host takes away is among "others' CPU": compare
+  within a round, and CPU for each request before rates. At 100 connections times are mostly waiting; what a
+  server adds is told by one connection. uvicorn takes one new connection a turn, which is part of its p99.
 """
 _OWN = ("uvicorn", "httptools", "uvloop", "Django", "djangorestframework", "a2wsgi", "redis", "nats-py")
 _PYTHON_PEERS = ("fastapi", "uvicorn", "pydantic", "redis", "hiredis", "granian")
@@ -78,7 +91,9 @@ async def _run(ground: Ground, scenario: Scenario, contenders: Sequence[str], ch
     rows: list[Row] = []
     async with staging(ground, scenario.needs(chosen)) as stage:
         for number in range(chosen.rounds):
-            for name in contenders:
+            # Each round another one begins.
+            turn = number % max(1, len(contenders))
+            for name in (*contenders[turn:], *contenders[:turn]):
                 command.say(f"{scenario.name}, round {number + 1}: {name} ...")
                 begun = time.monotonic()
                 rows += await scenario.measure(stage, CONTENDERS[name], chosen)

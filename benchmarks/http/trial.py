@@ -93,6 +93,7 @@ async def trying(stage: Stage, contender: Contender, options: Options) -> AsyncI
     ) as pid:
         await asyncio.to_thread(checking.check, port, contender, stage.calls(contender)[0])
         yield Trial(contender, stage, options, pid, port)
+        await asyncio.to_thread(checking.check, port, contender, stage.calls(contender)[0])
 
 
 def environ(stage: Stage, contender: Contender) -> dict[str, str]:

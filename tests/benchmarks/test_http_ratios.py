@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.http.ratios import Ratio, render
+from benchmarks.http.ratios import Added, Ratio, render
 from benchmarks.side_by_side.tables import Row
 
 
@@ -48,3 +48,20 @@ def test_a_ratio_without_goals_has_dashes() -> None:
 @pytest.mark.parametrize("under", ["fastify", "nobody"])
 def test_a_contender_that_did_not_take_part_has_no_ratio(under: str) -> None:
     assert render([Ratio("gateway", under)], rounds(gateway=[2.0], fastapi=[1.0])) == ""
+
+
+def test_added_time_is_taken_within_each_round() -> None:
+    rows = [Row(name, {"p50": p50}) for name, p50 in (("a", 3.0), ("b", 1.0), ("a", 5.0), ("b", 4.0))]
+
+    assert Added("a", "b").of_rounds(rows) == [2.0, 1.0]
+
+
+def test_added_time_has_a_table_of_its_own() -> None:
+    rows = [Row("a", {"rps": 9.0, "p99": 3.25}), Row("b", {"rps": 3.0, "p99": 1.0})]
+
+    ratios, added = render([Added("a", "b", key="p99"), Ratio("a", "b")], rows).split("\n\n")
+
+    assert "| a : b" in ratios
+    assert "3.00" in ratios
+    assert "| p99, a - b" in added
+    assert "2.250" in added

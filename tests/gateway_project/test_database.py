@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, transaction
 
 from gateway_project.database import database_outage, database_settings
 
@@ -55,6 +56,33 @@ def test_query_parameters_go_before_our_own_options_but_not_before_the_pool() ->
     found = options("postgresql://h/d?connect_timeout=9&application_name=mine&pool=false")
     assert (found["connect_timeout"], found["application_name"]) == ("9", "mine")
     assert found["pool"]["max_size"] == 20
+
+
+@pytest.mark.django_db
+def test_no_statement_runs_longer_than_ten_seconds() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("10s",)
+
+
+@pytest.mark.django_db
+def test_a_statement_that_takes_too_long_is_a_database_failure() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 20")
+        with pytest.raises(OperationalError, match="statement timeout"), transaction.atomic():
+            cursor.execute("SELECT pg_sleep(5)")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", "-c statement_timeout=10000"),
+        ("?options=-c%20search_path%3Dgateway", "-c statement_timeout=10000 -c search_path=gateway"),
+        ("?options=-c%20statement_timeout%3D3000", "-c statement_timeout=10000 -c statement_timeout=3000"),
+    ],
+)
+def test_options_of_the_server_in_the_url_come_after_ours(query: str, expected: str) -> None:
+    assert options(f"postgresql://h/d{query}")["options"] == expected
 
 
 @pytest.mark.parametrize("size", [1, 20, 100])
@@ -107,6 +135,12 @@ def test_sqlite_takes_the_settings_writes_ahead_and_waits_for_its_turn(tmp_path:
         "busy_timeout": 20_000,
         "journal_size_limit": 64 << 20,
     }
+
+
+def test_a_thread_keeps_its_connection_to_sqlite_for_a_while_and_not_for_good(tmp_path: Path) -> None:
+    assert 1 <= database_settings(f"sqlite:///{tmp_path}/d", pool_size=20)["CONN_MAX_AGE"] <= 60
+    # Django refuses it together with a pool, which keeps connections itself.
+    assert "CONN_MAX_AGE" not in database_settings("postgresql://h/d", pool_size=20)
 
 
 def test_sqlite_needs_no_pool(tmp_path: Path) -> None:

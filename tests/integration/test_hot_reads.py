@@ -161,6 +161,23 @@ def test_no_more_are_let_in_than_the_limit_says_however_many_come_together(
     assert (received.count(b"HTTP/1.1 200 OK"), received.count(b"HTTP/1.1 429 ")) == (29, 71)
 
 
+@pytest.mark.parametrize("tier", ["enterprise", "pro"])
+def test_whoever_wants_the_connection_closed_gets_it_closed_after_the_answer(
+    stack: Stack, processes: list[Process], known: str, tier: str
+) -> None:
+    key = add_key(stack, tier)
+    assert processes[0].read(known, key).status_code == 200
+    request = _request(f"/api/prediction/{known}", key, 0)
+    with _connected(processes[0]) as connection:
+        connection.sendall(request)
+        assert b"connection: close" not in _receive(connection, 1)
+        connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        received = _receive(connection, 1)
+        assert received.startswith(b"HTTP/1.1 200 OK")
+        assert b"\r\nconnection: close\r\n" in received
+        assert connection.recv(1) == b""
+
+
 def test_those_who_leave_before_their_answer_cost_the_others_nothing(
     stack: Stack, processes: list[Process], known: str
 ) -> None:

@@ -9,6 +9,7 @@ value.
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,9 +40,12 @@ GATEWAY = "gateway"
 PRO = "gateway-pro"
 DJANGO = "gateway-django"
 TWO_WORKERS = "gateway-2"
+GRANIAN = "gateway-granian"
 DJANGO_ASGI = "django-asgi"
 FASTAPI = "fastapi"
 FASTIFY = "fastify"
+FASTAPI_SCRIPT = "fastapi-script"
+FASTIFY_SCRIPT = "fastify-script"
 CONSTANT = "constant-asgi"
 CONSTANT_GRANIAN = "constant-granian"
 
@@ -65,17 +69,35 @@ def _fastify(ground: Ground, port: int) -> list[str]:
     return ["node", str(_HERE / "node" / "server.js"), str(port), ground.redis_url]
 
 
+def _fastapi_script(ground: Ground, port: int) -> list[str]:
+    return [str(PEERS.python), str(_HERE / "fastapi_script.py"), str(port), ground.redis_url]
+
+
+def _fastify_script(ground: Ground, port: int) -> list[str]:
+    return ["node", str(_HERE / "node" / "script.js"), str(port), ground.redis_url]
+
+
 def _constant(_: Ground, port: int) -> list[str]:
     return [sys.executable, str(_HERE / "constant.py"), str(port)]
 
 
 def _constant_granian(_: Ground, port: int) -> list[str]:
+    return _granian(port, "constant:app", folder=_HERE)
+
+
+def _gateway_granian(_: Ground, port: int) -> list[str]:
+    return _granian(port, f"{__name__}.gateway_granian:application", folder=ROOT)
+
+
+def _granian(port: int, application: str, *, folder: Path) -> list[str]:
     options = ["--interface", "asgi", "--loop", "uvloop", "--no-ws", "--workers", "1", "--backlog", "2048"]
-    options += ["--log-level", "warning", "--working-dir", str(_HERE), "--port", str(port)]
-    return [str(PEERS.python), "-m", "granian", *options, "constant:app"]
+    options += ["--log-level", "warning", "--working-dir", str(folder), "--port", str(port)]
+    return [str(PEERS.python), "-m", "granian", *options, application]
 
 
 _HOT = {"HOT_READS": "true"}
+# granian is among the libraries of the peers, the gateway's own are beside this interpreter.
+_BOTH = {"PYTHONPATH": sysconfig.get_path("purelib")}
 _NO_LIMITS = frozenset({"limits"})
 CONTENDERS = {
     contender.name: contender
@@ -83,10 +105,15 @@ CONTENDERS = {
         Contender(GATEWAY, _gateway(), lacks=_NO_LIMITS, environ=_HOT),
         Contender(PRO, _gateway(), key="limited", environ=_HOT),
         Contender(TWO_WORKERS, _gateway("--workers", "2"), lacks=_NO_LIMITS, environ=_HOT),
+        Contender(
+            GRANIAN, _gateway_granian, lacks=_NO_LIMITS, environ=_HOT | _BOTH | {"GATEWAY_ROLE": "web"}
+        ),
         Contender(DJANGO, _gateway(), lacks=_NO_LIMITS, environ={"HOT_READS": "false"}),
         Contender(DJANGO_ASGI, _django_asgi, lacks=_NO_LIMITS | {"X-Request-ID"}),
         Contender(FASTAPI, _fastapi),
         Contender(FASTIFY, _fastify),
+        Contender(FASTAPI_SCRIPT, _fastapi_script),
+        Contender(FASTIFY_SCRIPT, _fastify_script),
         Contender(CONSTANT, _constant, is_constant=True),
         Contender(CONSTANT_GRANIAN, _constant_granian, is_constant=True),
     )

@@ -7,11 +7,14 @@ from typing import Any
 
 import uvicorn
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
 
 # Configures Django; it comes first.
 from gateway_project import asgi
 
 _django = ASGIHandler()
+# Its threads do not come back for the connections that they would keep.
+connections.databases["default"]["CONN_MAX_AGE"] = 0
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -8,11 +8,11 @@ from benchmarks.http import checking
 from benchmarks.http.contenders import DJANGO, FASTAPI, FASTIFY, GATEWAY, PRO, Contender
 from benchmarks.http.options import Options
 from benchmarks.http.ratios import Ratio
-from benchmarks.http.scenario import Scenario
+from benchmarks.http.scenario import LOAD_COLUMNS, Scenario
 from benchmarks.http.stage import Needs, Stage
 from benchmarks.http.trial import Trial, trying
 from benchmarks.http.wrk import Call, LoadFailed
-from benchmarks.side_by_side.tables import Row
+from benchmarks.side_by_side.tables import Column, Row
 
 
 async def measure(stage: Stage, contender: Contender, options: Options) -> list[Row]:
@@ -46,6 +46,7 @@ SCENARIO = Scenario(
         f"{o.symbols} symbols, {o.seconds} s a round, {o.updates:g} updates/s of other symbols meanwhile"
     ),
     measure=measure,
+    columns=(*LOAD_COLUMNS, Column("bytes", "bytes an answer", 0)),
     needs=lambda o: Needs(symbols=o.symbols, are_updated=False),
     ratios=(Ratio(GATEWAY, FASTAPI), Ratio(GATEWAY, FASTIFY), Ratio(PRO, FASTAPI)),
     contenders=(GATEWAY, PRO, DJANGO, FASTAPI, FASTIFY),

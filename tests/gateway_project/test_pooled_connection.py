@@ -1,0 +1,104 @@
+"""The pool hands out live connections: without a statement for each, and none whose server has gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DataError
+from django.db import connection as django_connection
+from psycopg_pool import ConnectionPool
+
+from gateway_project.pooled_connection import PooledConnection
+
+Pool = ConnectionPool[PooledConnection]
+
+
+@pytest.fixture
+def pool(postgres_url: str) -> Iterator[Pool]:
+    """A pool of one, as Django makes it."""
+    with ConnectionPool(
+        postgres_url,
+        connection_class=PooledConnection,
+        kwargs={"autocommit": True},
+        min_size=0,
+        max_size=1,
+        timeout=5,
+        check=ConnectionPool.check_connection,
+    ) as made:
+        yield made
+
+
+def pid_of(pool: Pool) -> int:
+    """The server process of the connection that the pool hands out; its statement must work."""
+    with pool.connection() as connection:
+        row: Any = connection.execute("SELECT pg_backend_pid()").fetchone()
+        return int(row[0])
+
+
+def last_statement(server: psycopg.Connection[Any], pid: int) -> Any:
+    """When the server process `pid` began its last statement."""
+    return server.execute("SELECT query_start FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone()
+
+
+def test_a_connection_that_is_alive_is_handed_out_without_a_statement(pool: Pool, postgres_url: str) -> None:
+    pid = pid_of(pool)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        before = last_statement(server, pid)
+        with pool.connection() as connection:
+            assert connection.info.backend_pid == pid
+        assert last_statement(server, pid) == before is not None
+    assert pid_of(pool) == pid
+
+
+def test_a_connection_whose_server_process_has_ended_is_not_handed_out(pool: Pool, postgres_url: str) -> None:
+    pid = pid_of(pool)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        ended = server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid]).fetchone()
+    assert ended == (True,)
+    assert pid_of(pool) != pid
+
+
+def test_what_the_server_says_on_its_own_is_heard_and_the_connection_lives_on(
+    pool: Pool, postgres_url: str
+) -> None:
+    with pool.connection() as connection:
+        connection.execute("LISTEN news")
+    pid = pid_of(pool)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("NOTIFY news")
+    assert pid_of(pool) == pid
+
+
+def test_a_closed_connection_is_found_out(postgres_url: str) -> None:
+    connection = PooledConnection.connect(postgres_url)
+    assert connection.execute("SELECT 7").fetchone() == (7,)
+    connection.close()
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("microsecond", [0, 1, 120_000, 123_456])
+def test_times_are_those_of_django(microsecond: int) -> None:
+    moment = datetime(2026, 7, 1, 23, 59, 59, microsecond, tzinfo=UTC)
+    with django_connection.cursor() as cursor:
+        assert isinstance(django_connection.connection, PooledConnection)
+        cursor.execute(
+            "SELECT %s::timestamptz, NULL::timestamptz, '2026-07-02T01:59:59+02'::timestamptz", [moment]
+        )
+        row = cursor.fetchone()
+    assert row == (moment, None, moment.replace(microsecond=0))
+    assert row[0].tzinfo is UTC
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("moment", ["infinity", "0044-03-15 12:00:00+00 BC", "20000-01-01 00:00:00+00"])
+def test_a_time_that_python_does_not_have_is_a_database_failure(moment: str) -> None:
+    with django_connection.cursor() as cursor:
+        cursor.execute("SELECT %s::timestamptz", [moment])
+        with pytest.raises(DataError):
+            cursor.fetchone()
