@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_project import __version__
+from observability.version import VERSION
 from tests.deploy import dockerfiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ def test_labels_and_version_are_those_of_the_code() -> None:
     [labels] = dockerfiles.stages()["runtime"].all_of("LABEL")
     for name in ("title", "description", "licenses", "version", "revision"):
         assert f"org.opencontainers.image.{name}=" in labels
-    assert f"ARG VERSION={__version__}\n" in TEXT
+    assert f"ARG VERSION={VERSION}\n" in TEXT
 
 
 def test_a_build_gets_the_code_and_no_more() -> None:
