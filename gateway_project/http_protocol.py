@@ -15,6 +15,7 @@ from realtime import hub
 from realtime.board import Board
 
 HEADERS_WITHIN_S = 10.0
+BODY_REST_WITHIN_S = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 
 
@@ -68,6 +69,8 @@ class HttpProtocol(HttpToolsProtocol):
     _idle_timer: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
+    _is_in_body = False
+    _body_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _board: Board | None = None
     # Of the request before: most that come over one connection have the same headers.
@@ -107,20 +110,32 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_in_head = True
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
         if not self._answer_at_once():
             super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._body_timer is not None:
+            self._body_timer.cancel()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def on_message_complete(self) -> None:
+        self._is_in_body = False
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
         if self.cycle is not None:  # else all requests so far were answered at once
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_in_body and self._body_timer is None:
+            # What is left of it is read and discarded, but not for ever.
+            self._body_timer = self.loop.call_later(BODY_REST_WITHIN_S, self.transport.abort)
 
     def _answer_at_once(self) -> bool:
         """Answer a hot read, in one write: through ASGI it would cost twice as much.

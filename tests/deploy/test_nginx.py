@@ -239,3 +239,10 @@ def _is_refused(port: int, version: str) -> bool:
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", version, "-cipher", "ALL:@SECLEVEL=0"]
     done = subprocess.run(command, input=b"", capture_output=True, timeout=20, check=False)
     return done.returncode != 0
+
+
+def test_401_for_a_large_body_without_a_credential(front: Front) -> None:
+    with _client(front, CLIENT) as stranger:
+        for _ in range(10):
+            answer = stranger.post("/api/explanation/AAPL", content=b" " * 900_000, headers=_JSON)
+            assert (answer.status_code, answer.json()["error"]) == (401, "NOT_AUTHENTICATED")
