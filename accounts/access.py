@@ -54,6 +54,7 @@ ROUTES: dict[str, dict[str, Need]] = {
     "start": {"GET": PUBLIC},
     "error-page": {"GET": PUBLIC},
     "version": {"GET": PUBLIC},
+    "health": {"GET": PUBLIC},
     "metrics": {"GET": Need("metrics:read", watchers=True)},
 }
 

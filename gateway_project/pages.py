@@ -1,4 +1,4 @@
-"""Where to begin, what each error means, which version this is; and the metrics, for Prometheus."""
+"""Where to begin, what each error means, which version this is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.views.decorators.cache import never_cache
 
 from gateway_project.problem_types import PROBLEM_TYPES
 from gateway_project.problems import read_only
-from observability import exposition
 from observability.version import COMMIT, VERSION
 
 
@@ -41,7 +40,6 @@ def version(request: HttpRequest) -> HttpResponse:
 
 
 @read_only
-@never_cache
-def metrics(request: HttpRequest) -> HttpResponse:
-    """What has been counted, for all processes of this launcher; the door decides who may see it."""
-    return HttpResponse(exposition.render(), content_type=exposition.CONTENT_TYPE)
+def answered_at_the_rim(request: HttpRequest) -> HttpResponse:
+    """Where probes and metrics are: GET and HEAD do not come so far, all else is told what may be done."""
+    raise Http404

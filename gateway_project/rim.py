@@ -73,6 +73,11 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await _admit(scope, answer, address, arrived_at)
         if answer.route in hot_reads.ROUTES and await _answer_hot(scope, answer):
             return
+        if answer.route == "metrics" and scope["method"] in ("GET", "HEAD"):
+            # Prometheus asks by an address, which is no host that Django answers to.
+            text = await asyncio.to_thread(exposition.render)
+            await answer.give(200, refusals.uncached(exposition.CONTENT_TYPE.encode(), text, []), text)
+            return
         receive = suspicion.watch_body(scope, await bodies.receive_whole(scope, receive), address)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
     except bodies.ClientGone:

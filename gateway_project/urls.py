@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from gateway_project import pages, problems
+from gateway_project import health, pages, problems
 
 _api = include([path("", include("predictions.urls")), path("", include("explanations.urls"))])
 
@@ -15,7 +15,11 @@ urlpatterns = [
     path("", pages.start, name="start"),
     path("errors/<str:code>", pages.error, name="error-page"),
     path("version", pages.version, name="version"),
-    path("metrics", pages.metrics, name="metrics"),
+    path("metrics", pages.answered_at_the_rim, name="metrics"),
+    *(
+        path(place.removeprefix("/"), pages.answered_at_the_rim, name="health")
+        for place in sorted(health.PATHS)
+    ),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
