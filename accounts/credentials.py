@@ -16,7 +16,7 @@ from django.db import Error as DatabaseFailure
 
 from accounts import directory, failures, keys, networks, sessions, tokens
 from accounts.callers import ANONYMOUS, Caller
-from accounts.directory import KeyRecord
+from accounts.key_records import KeyRecord
 from accounts.roles import ROLE_SCOPES
 
 logger = logging.getLogger(__name__)

@@ -8,24 +8,19 @@ down.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
 
-from accounts import keys
-from accounts.callers import Caller
+from accounts import key_records
+from accounts.key_records import KeyRecord
 from accounts.limits import LimitRule, applicable
-from accounts.models import Account, ApiKey, Limit, Tier
+from accounts.models import Limit, Tier
 from accounts.models.tiers import DEFAULT_FRAMES_PER_S
-from observability.driver_times import as_moment
 
 FRESH_S = 0.8
 """Memory is the truth for so long after the last look at the changes."""
@@ -42,55 +37,12 @@ _RELOAD_S = 600.0
 _RELOAD_SPREAD = 0.2
 _RELOAD_TIERS_S = 60.0
 
-# Written by hand: the ORM takes 2 ms to write it and to make objects of what it finds.
-_KEY = f"""
-SELECT k.digest, k.account_id, k.tier_id, t.name, k.scopes, k.networks, k.lineage, k.expires_at, k.revoked_at,
-    a.is_active, EXISTS (SELECT 1 FROM {ApiKey._meta.db_table} AS newer WHERE newer.replaces_id = k.id)
-FROM {ApiKey._meta.db_table} AS k
-JOIN {Account._meta.db_table} AS a ON a.id = k.account_id
-JOIN {Tier._meta.db_table} AS t ON t.id = k.tier_id
-WHERE k.id = %s
-"""  # noqa: S608 - names of our own tables
-
 # What took longer may have been read before a change that is looked at no more when it arrives here.
 _SLOW_LOAD_S = 2.0
 
 
 class UnknownTier(LookupError):
     """The tier is not in memory: not loaded yet, or deleted."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """A key as the door knows it."""
-
-    id: uuid.UUID
-    digest: str
-    account_id: int
-    tier_id: int
-    tier: str
-    scopes: frozenset[str]
-    networks: tuple[str, ...]
-    lineage: str
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    is_account_active: bool
-    is_replaced: bool
-    # Whoever shows the key, once it is let in.
-    caller: Caller = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        caller = Caller(
-            tier=self.tier,
-            scopes=self.scopes,
-            account_id=self.account_id,
-            key_id=self.id,
-            lineage=self.lineage,
-            name=f"key {keys.public_id(self.id)}",
-            expires_at=self.expires_at,
-            replaced_until=self.expires_at if self.is_replaced else None,
-        )
-        object.__setattr__(self, "caller", caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +107,9 @@ class Directory:
     def load_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` from the database, by one query; None if there is no such key."""
         began_at = self._clock()
-        with connection.cursor() as cursor:
-            cursor.execute(_KEY, [ApiKey._meta.pk.get_db_prep_value(key_id, connection)])
-            row = cursor.fetchone()
-        if row is None:
+        record = key_records.read(key_id)
+        if record is None:
             return None
-        record = _record_of(key_id, row)
         if self._clock() - began_at > _SLOW_LOAD_S:
             return record
         with self._lock:
@@ -267,27 +216,6 @@ class Directory:
 
 def _lifetime_s(key_id: uuid.UUID) -> float:
     return _RELOAD_S * (1 - _RELOAD_SPREAD * (key_id.int % 1000) / 1000)
-
-
-def _record_of(key_id: uuid.UUID, row: Sequence[Any]) -> KeyRecord:
-    """The record in a row of `_KEY` as the driver gives it, which has text for JSON."""
-    digest, account_id, tier_id, tier, scopes, networks, lineage, expires, revoked, is_active, is_replaced = (
-        row
-    )
-    return KeyRecord(
-        id=key_id,
-        digest=digest,
-        account_id=account_id,
-        tier_id=tier_id,
-        tier=tier,
-        scopes=frozenset(json.loads(scopes)),
-        networks=tuple(json.loads(networks)),
-        lineage=lineage.hex if isinstance(lineage, uuid.UUID) else lineage,
-        expires_at=expires and as_moment(expires),
-        revoked_at=revoked and as_moment(revoked),
-        is_account_active=bool(is_active),
-        is_replaced=bool(is_replaced),
-    )
 
 
 def _rule_of(limit: Limit) -> LimitRule:

@@ -16,6 +16,8 @@ from typing import Any, cast
 
 from a2wsgi.wsgi import build_environ
 
+from gateway_project.house_headers import encoded
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -50,8 +52,9 @@ class DjangoThreads:
         begun: list[Message] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
-            encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-            begun.append({"type": "http.response.start", "status": int(status[:3]), "headers": encoded})
+            begun.append(
+                {"type": "http.response.start", "status": int(status[:3]), "headers": encoded(headers)}
+            )
 
         parts = self._application(environ, start_response)
         try:

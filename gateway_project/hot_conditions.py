@@ -11,7 +11,6 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from rest_framework.exceptions import NotAcceptable
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
 from accounts import credentials, keys
@@ -23,6 +22,7 @@ from gateway_project.addresses import RawHeaders
 from gateway_project.house_headers import Pair
 from observability import request_context
 from predictions import compression, rendering
+from predictions.negotiation import UsualNegotiation
 
 # With one of these there is a body, or something to agree upon first.
 _NOT_PLAIN = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
@@ -122,7 +122,7 @@ def _accepts_json(accept: bytes) -> bool:
     request = HttpRequest()
     request.META["HTTP_ACCEPT"] = accept.decode("latin-1")
     try:
-        DefaultContentNegotiation().select_renderer(Request(request), [rendering.JSONRenderer()])
+        UsualNegotiation().select_renderer(Request(request), [rendering.JSONRenderer()])
     except NotAcceptable:
         return False
     return True
@@ -142,5 +142,5 @@ def _is_our_host(host: bytes) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _cors(origin: bytes) -> tuple[Pair, ...]:
     """What a page of `origin` needs to read the answer; the answers vary by origin anyway."""
-    found = cors.headers_for({"path": "/api/", "headers": [(b"origin", origin)]})
+    found = cors.headers_for("/api/", [(b"origin", origin)])
     return tuple(pair for pair in found if pair[0] != b"vary")

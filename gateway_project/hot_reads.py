@@ -1,9 +1,9 @@
 """Hot reads: the reads that make up nearly all traffic, answered before Django.
 
-target -> plan (`hot_plans`), headers -> conditions (`hot_conditions`) -> caller -> value -> answer. The value
-comes from the board of this process, or from Redis. Both ways of a read, this one and Django's, call the same
-functions for who may, what it costs and how it is shown. On anything unusual there is no answer here, and the
-untouched request goes to Django.
+target -> plan (`hot_plans`), headers -> conditions (`hot_conditions`) -> caller -> value -> answer
+(`hot_answers`). The value comes from the board of this process, or from Redis. Both ways of a read, this one
+and Django's, call the same functions for who may, what it costs and how it is shown. On anything unusual
+there is no answer here, and the untouched request goes to Django.
 
 `at_once` needs no I/O, but that a caller with limits is counted in Redis: the server's own protocol calls it,
 before ASGI. `answer` is called by the rim once the caller is let in: for what is not on the board, and on any
@@ -12,17 +12,12 @@ other server.
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from django.conf import settings
-from django.urls import reverse
 
 from accounts import access, credentials, directory
 from accounts.access import NotAllowed
@@ -31,17 +26,16 @@ from accounts.directory import UnknownTier
 from accounts.limits import LimitRule
 from explanations import asking
 from explanations import stored as explanations_stored
-from gateway_project import admission, bookkeeping, hot_plans, house_headers, refusals
+from gateway_project import admission, bookkeeping, hot_answers, hot_plans, house_headers
 from gateway_project.admission import Admission, Refused
 from gateway_project.config import Config
+from gateway_project.hot_answers import Found, Ready
 from gateway_project.hot_conditions import Conditions
 from gateway_project.hot_plans import Plan
-from gateway_project.house_headers import HouseHeaders, Pair
 from observability import request_context
 from observability.redis_link import RedisUnavailable
-from predictions import answers, rendering, stored
+from predictions import stored
 from predictions.answers import Shown
-from predictions.compression import Body
 from realtime import hub
 from realtime.board import Board
 
@@ -49,29 +43,13 @@ logger = logging.getLogger(__name__)
 
 _config: Config = settings.GATEWAY
 _METHODS = frozenset({b"GET", b"HEAD"})
-_NOTHING = Body(b"")
-_NO_HOUSE = house_headers.of(())
 # Uses of a key are written every few seconds, and the last is what counts.
 _NOTE_EVERY_S = 1.0
 
 
-# A prediction, or those of a batch by their symbols.
-_Found = Shown | dict[str, Shown]
-
-
-class Ready(NamedTuple):
-    """An answer: headers that all answers of the route carry, those of this one, and the body."""
-
-    status: int
-    house: HouseHeaders
-    headers: list[Pair]
-    body: bytes
-
-
 def prepare() -> None:
     """Work out what the first reads would otherwise wait for."""
-    for route in ROUTES:
-        _house(route)
+    hot_answers.prepare(ROUTES)
 
 
 def find_plan(target: bytes) -> Plan | None:
@@ -89,7 +67,7 @@ class Limited:
     conditions: Conditions
     caller: Caller
     rules: tuple[LimitRule, ...]
-    found: _Found
+    found: Found
     now: datetime
     began_s: float
 
@@ -102,12 +80,15 @@ class Limited:
             admitted = await admission.charge(
                 self.caller, self.rules, route=plan.route, address=conditions.address, cost=plan.cost, now=now
             )
-            ready = _show(plan, conditions, self.found)
+            ready = hot_answers.show(plan, conditions, self.found)
         except Refused as refused:
-            admitted, ready = Admission(self.caller), _refuse(refused, plan, conditions)
-        except Exception:
+            admitted, ready = Admission(self.caller), hot_answers.refuse(refused, plan, conditions)
+        except Exception:  # nobody above would answer
             logger.exception("a hot read failed")
-            admitted, ready = Admission(self.caller), _refuse(Refused("INTERNAL_ERROR"), plan, conditions)
+            admitted, ready = (
+                Admission(self.caller),
+                hot_answers.refuse(Refused("INTERNAL_ERROR"), plan, conditions),
+            )
         return _finish(self.method, plan, conditions, admitted, ready, request_id, now, self.began_s)
 
 
@@ -133,7 +114,7 @@ def at_once(method: bytes, plan: Plan, conditions: Conditions, board: Board) -> 
     if rules:
         return Limited(method, plan, conditions, caller, rules, found, now, began_s)
     request_id = request_context.accept_or_make(conditions.request_id)
-    ready = _show(plan, conditions, found)
+    ready = hot_answers.show(plan, conditions, found)
     return _finish(method, plan, conditions, Admission(caller), ready, request_id, now, began_s)
 
 
@@ -165,7 +146,7 @@ def _rules_of(caller: Caller, plan: Plan, conditions: Conditions) -> tuple[Limit
         return None
 
 
-def _find(plan: Plan, board: Board) -> _Found | None:
+def _find(plan: Plan, board: Board) -> Found | None:
     """All that is asked for, where the board has all of it."""
     if plan.include_features:
         return None
@@ -178,15 +159,6 @@ def _find(plan: Plan, board: Board) -> _Found | None:
             return None
         found[symbol] = shown
     return found
-
-
-def _show(plan: Plan, conditions: Conditions, found: _Found) -> Ready:
-    return _one(plan, conditions, found) if isinstance(found, Shown) else _many(plan, conditions, found)
-
-
-def _refuse(refused: Refused, plan: Plan, conditions: Conditions) -> Ready:
-    status, headers, body = refusals.answer(refused, path=plan.path, asked=conditions.headers)
-    return Ready(status, _NO_HOUSE, headers, body)
 
 
 def _finish(
@@ -219,7 +191,7 @@ async def _predictions(plan: Plan, conditions: Conditions, caller: Caller) -> Re
     board = hub.current().board
     on_board = _find(plan, board)
     if on_board is not None:
-        return _show(plan, conditions, on_board)
+        return hot_answers.show(plan, conditions, on_board)
     mark = board.mark()
     values = await stored.get(plan.symbols)
     if len(values) < len(plan.symbols):
@@ -227,12 +199,12 @@ async def _predictions(plan: Plan, conditions: Conditions, caller: Caller) -> Re
     for value in values.values():
         board.learn(value.document, mark)
     found = {s: value.shown(include_features=plan.include_features) for s, value in values.items()}
-    return _show(plan, conditions, found[plan.symbols[0]] if plan.route == "prediction" else found)
+    return hot_answers.show(plan, conditions, found[plan.symbols[0]] if plan.route == "prediction" else found)
 
 
 async def _explanation(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | None:
     found = await explanations_stored.get(plan.symbols[0], plan.depth)
-    return None if found is None else _conclude(plan, conditions, found.tag, lambda: found.body)
+    return None if found is None else hot_answers.conclude(plan, conditions, found.tag, lambda: found.body)
 
 
 async def _job(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | None:
@@ -242,9 +214,9 @@ async def _job(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | No
     if found is None:
         return None
     if isinstance(found, asking.Done):
-        return _conclude(plan, conditions, found.tag, lambda: found.body)
-    headers = [(name.lower().encode(), value.encode()) for name, value in found.headers.items()]
-    return _give(plan, conditions, 202, headers, found.body)
+        return hot_answers.conclude(plan, conditions, found.tag, lambda: found.body)
+    headers = house_headers.encoded(found.headers.items())
+    return hot_answers.give(plan, conditions, 202, headers, found.body)
 
 
 _ANSWERS = {
@@ -256,82 +228,3 @@ _ANSWERS = {
 _IS_ON = _config.hot_reads and _config.gateway_role != "ws"
 ROUTES = frozenset(_ANSWERS) if _IS_ON else frozenset()
 _ON_BOARD = ROUTES & {"prediction", "predictions"}
-
-
-def _one(plan: Plan, conditions: Conditions, shown: Shown) -> Ready:
-    now_us, stale_after_s = time.time_ns() // 1000, _config.stale_after_s
-    tag = shown.etag(now_us=now_us, stale_after_s=stale_after_s)
-    return _conclude(
-        plan, conditions, tag, lambda: Body(shown.body(now_us=now_us, stale_after_s=stale_after_s))
-    )
-
-
-class _Batch(NamedTuple):
-    tag: str
-    made_us: int
-    body: Body
-
-
-# An answer for many is the same until one of its values changes, but for the ages in it, which are told up to
-# this much too low. Compressing it takes ten times as long as everything else.
-_BATCH_KEPT_US = 250_000
-_MOST_BATCHES = 256
-_batches: dict[Plan, _Batch] = {}
-
-
-def _many(plan: Plan, conditions: Conditions, found: Mapping[str, Shown]) -> Ready:
-    now_us = time.time_ns() // 1000
-    tag, make = answers.batch(plan.symbols, found, now_us=now_us, stale_after_s=_config.stale_after_s)
-
-    def render() -> Body:
-        held = _batches.get(plan)
-        if held is None or held.tag != tag or not 0 <= now_us - held.made_us < _BATCH_KEPT_US:
-            if len(_batches) >= _MOST_BATCHES:
-                _batches.clear()
-            held = _batches[plan] = _Batch(tag, now_us, Body(rendering.encode(make())))
-        return held.body
-
-    return _conclude(plan, conditions, tag, render)
-
-
-def _conclude(plan: Plan, conditions: Conditions, tag: str, make: Callable[[], Body]) -> Ready:
-    """304 for whoever has this version, else 200 with the body."""
-    headers = [(b"etag", tag.encode("latin-1"))]
-    if conditions.known is not None and answers.matches(conditions.known, tag):
-        return _give(plan, conditions, 304, headers, _NOTHING)
-    return _give(plan, conditions, 200, headers, make())
-
-
-def _give(plan: Plan, conditions: Conditions, status: int, headers: list[Pair], body: Body) -> Ready:
-    headers += conditions.cors
-    sent = body.compressed() if conditions.takes_gzip else None
-    if sent is not None:
-        headers.append((b"content-encoding", b"gzip"))
-    else:
-        sent = body.plain
-    headers.append((b"content-length", b"%d" % len(sent)))
-    return Ready(status, _house(plan.route)[status], headers, sent)
-
-
-# A place of each route, to ask Django there.
-_PLACES: dict[str, dict[str, str]] = {
-    "prediction": {"symbol": "A"},
-    "predictions": {},
-    "explanation": {"symbol": "A"},
-    "explanation-job": {"job_id": str(uuid.UUID(int=0))},
-}
-
-
-@functools.cache
-def _house(route: str) -> dict[int, HouseHeaders]:
-    """What all answers of a route carry, by their status."""
-    said = house_headers.ask(reverse(route, kwargs=_PLACES[route])).pairs
-    is_json = (b"content-type", b"application/json")
-    kept = answers.validators("", max_age_s=_config.cache_max_age_s)
-    kept.pop("ETag")
-    same = (*said, *house_headers.encoded(kept.items()))
-    return {
-        200: house_headers.of((*same, is_json)),
-        202: house_headers.of((*said, is_json)),
-        304: house_headers.of(same),
-    }

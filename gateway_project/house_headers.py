@@ -40,8 +40,8 @@ def ask(path: str) -> HouseHeaders:
     response = _django().get_response(WSGIRequest(environ))
     if response.status_code != 200:
         raise RuntimeError(f"OPTIONS {path} was answered with {response.status_code}")
-    found = ((name.lower(), value) for name, value in response.items())
-    return of(tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in found if n not in _OF_ONE))
+    kept = ((name, value) for name, value in response.items() if name.lower() not in _OF_ONE)
+    return of(tuple(encoded(kept)))
 
 
 def _own_host() -> str:

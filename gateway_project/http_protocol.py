@@ -8,8 +8,9 @@ from typing import Any, ClassVar, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway_project import hot_reads, house_headers
+from gateway_project.hot_answers import Ready
 from gateway_project.hot_conditions import Conditions
-from gateway_project.hot_reads import Limited, Ready
+from gateway_project.hot_reads import Limited
 from gateway_project.house_headers import Pair
 from realtime import hub
 from realtime.board import Board

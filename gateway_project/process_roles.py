@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway_project import cors
+from gateway_project import cors, refusals
 from gateway_project.problems import CONTENT_TYPE, problem
 from observability import request_context
 
@@ -29,14 +29,12 @@ async def refuse_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     request_context.bind(request_context.accept_or_make(offered.decode("latin-1")))
     detail = "This process serves WebSockets only (role ws); HTTP is at the processes of role web."
     body = msgspec.json.encode(problem("NOT_FOUND", path=scope["path"], detail=detail))
-    headers = [
-        (b"content-type", CONTENT_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
+    more = [
         (b"connection", b"close"),  # a body that is still on its way is not read
         (request_context.RAW_HEADER, request_context.current().encode("ascii")),
-        *cors.headers_for(scope),
+        *cors.headers_for(scope["path"], scope["headers"]),
     ]
+    headers = refusals.uncached(CONTENT_TYPE.encode(), body, more)
     await send({"type": "http.response.start", "status": 404, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,4 +1,4 @@
-"""The answer to a request that ends before Django sees it. Pure."""
+"""The answer to a request that ends before Django sees it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def answer(refused: Refused, *, path: str, asked: RawHeaders) -> tuple[int, list
     body = problem(refused.code, path=path, detail=refused.detail, **refused.extra)
     headers = [
         *encoded([("Vary", "Authorization, X-API-Key"), *refused.headers]),
-        *cors.headers_for({"path": path, "headers": asked}),
+        *cors.headers_for(path, asked),
     ]
     if _has_body(asked):
         headers.append((b"connection", b"close"))  # what is still on its way is not read

@@ -8,8 +8,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-# What nearly every client sends; none at all means the last one.
-_USUAL = ("application/json", "*/*")
+_JSON, _ANYTHING = "application/json", "*/*"
 
 
 class UsualNegotiation(DefaultContentNegotiation):
@@ -19,13 +18,10 @@ class UsualNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """The renderer and its media type. Raises `NotAcceptable`."""
-        json = _USUAL[0]
         renderers = list(renderers)
-        if (
-            format_suffix is None
-            and renderers[0].media_type == json
-            and request.META.get("HTTP_ACCEPT", _USUAL[-1]) in _USUAL
-        ):
-            return renderers[0], json
+        # What nearly every client sends; none at all means anything.
+        is_usual = request.META.get("HTTP_ACCEPT", _ANYTHING) in (_JSON, _ANYTHING)
+        if is_usual and format_suffix is None and renderers[0].media_type == _JSON:
+            return renderers[0], _JSON
         chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
         return chosen

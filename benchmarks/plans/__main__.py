@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import django
 
+from benchmarks.side_by_side import machine
 from benchmarks.side_by_side.command import say
 from benchmarks.side_by_side.ground import ROOT, Ground, standing
 from benchmarks.side_by_side.tables import align, replace_section
@@ -85,7 +86,6 @@ def _section(filled: Filled, seen: Sequence[Seen], runs: int, postgres: str) -> 
         for one in seen
     ]
     plans = [f"### {one.question.name}\n\n```\n{_shown(one)}\n```" for one in seen[:_HOT]]
-    memory_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     command = shlex.join(["python", "-m", "benchmarks.plans", *sys.argv[1:]])
     return "\n\n".join(
         [
@@ -94,7 +94,7 @@ def _section(filled: Filled, seen: Sequence[Seen], runs: int, postgres: str) -> 
             align([head, *lines]),
             *plans,
             f"Measured on {datetime.now(UTC):%Y-%m-%d}: `{command}`; Postgres {postgres} as it comes, "
-            f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory_gb:.0f} GB.\n",
+            f"Python {platform.python_version()}, {machine.hardware()}.\n",
         ]
     )
 

@@ -20,12 +20,17 @@ def describe(own: Iterable[str], peers: Peers, *, python: Iterable[str], node: I
     `own` are packages of the gateway, `python` and `node` those of the peers.
     """
     return [
-        f"- Machine: {_count_cores()} cores of {_cpu_model()}, {_memory_gb():.0f} GB, "
+        f"- Machine: {hardware()}, "
         f"Linux {platform.release().partition('-')[0]}; client, feeder, servers and contender share it",
         f"- Gateway: Python {platform.python_version()}, {_versions(own)}",
         f"- Servers: {_versions(_SERVERS)}",
         f"- Peers: {_peers(peers, python, node)}",
     ]
+
+
+def hardware() -> str:
+    """Cores and memory."""
+    return f"{_count_cores()} cores of {_cpu_model()}, {_memory_gb():.0f} GB"
 
 
 def _versions(names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 # `asgi` configures Django; it comes first.
 from gateway_project import asgi, hot_reads
 from gateway_project.addresses import RawHeaders
+from gateway_project.hot_answers import Ready
 from gateway_project.hot_conditions import Conditions
 from realtime import hub
 
@@ -30,7 +31,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": ready.body})
 
 
-async def _answer_hot(scope: dict[str, Any]) -> hot_reads.Ready | None:
+async def _answer_hot(scope: dict[str, Any]) -> Ready | None:
     target: bytes = scope["raw_path"]
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
