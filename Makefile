@@ -18,6 +18,11 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # Development values for commands that read the settings without a running stack.
 DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
+COMPOSE := docker/compose.yaml docker/compose.tls.yaml
+# A kustomization is no object of a cluster: tests/deploy builds what it says.
+MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml)) \
+	deploy/kubernetes/overlays/production/namespace.yaml
+YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test faults bench bench-http bench-sockets pins format clean
@@ -28,15 +33,19 @@ help: ## this list
 run: .venv/.embedded ## the whole gateway with a replay of real data; PORT=8001 moves it
 	@$(PY) manage.py up --port $(PORT)
 
-check: .venv/.dev ## lint, types, direction of imports, migrations
+check: .venv/.dev ## lint, types, direction of imports, migrations, container and cluster files
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(DEV) .venv/bin/mypy
 	.venv/bin/lint-imports
 	$(DEV) $(PY) manage.py makemigrations --check --dry-run
+	.venv/bin/hadolint docker/Dockerfile
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(COMPOSE)
+	.venv/bin/kubernetes-validate --strict --quiet $(MANIFESTS)
+	.venv/bin/yamllint --strict --config-data '$(YAML_RULES)' $(COMPOSE) deploy/kubernetes
 
 test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage
-	$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+	$(PY) -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 faults: .venv/.dev ## what stays true while things are killed, at full size: 10,000 orders of explanations
 	ORDERS=10000 $(PY) -m pytest -n 0 -s tests/faults

@@ -16,7 +16,8 @@ class Need:
 
     `scope` None means that any good credential will do. `anonymous` routes also take callers without one, if
     the gateway is set up so; `strangers` routes let them through to the view, which has a setting of its own.
-    On `public` routes credentials are not looked at. `cost` is what a call takes from the caller's limits: 0
+    On `public` routes credentials are not looked at, nor on routes for `watchers` if they come from a network
+    of `METRICS_NETWORKS`. `cost` is what a call takes from the caller's limits: 0
     shows them without being limited by them.
     """
 
@@ -24,6 +25,7 @@ class Need:
     anonymous: bool = False
     strangers: bool = False
     public: bool = False
+    watchers: bool = False
     cost: int = 0
 
 
@@ -51,8 +53,9 @@ ROUTES: dict[str, dict[str, Need]] = {
     "auth-ws-ticket": {"POST": Need("stream")},
     "start": {"GET": PUBLIC},
     "error-page": {"GET": PUBLIC},
-    "health-ready": {"GET": PUBLIC},
     "version": {"GET": PUBLIC},
+    "health": {"GET": PUBLIC},
+    "metrics": {"GET": Need("metrics:read", watchers=True)},
 }
 
 UNMATCHED = Need(anonymous=True, cost=1)

@@ -16,8 +16,12 @@ from django.db import connection
 
 from accounts.models import AuthenticationFailure
 from accounts.slices import write_in_slices
+from observability import metrics
 
 _MOST = 10_000
+_REASONS = frozenset(
+    {"malformed", "checksum", "unknown", "revoked", "expired", "inactive", "network", "token", "scope"}
+)
 
 
 class Failure(NamedTuple):
@@ -35,6 +39,7 @@ _counted: Counter[Failure] = Counter()
 
 def count(*, reason: str, key: str, address: str) -> None:
     """Count a refusal for `reason`; `key` is a public id, or empty where none is known."""
+    metrics.authentication_failures.labels(reason if reason in _REASONS else metrics.OTHER).inc()
     minute = datetime.now(UTC).replace(second=0, microsecond=0)
     _add(Failure(minute, reason[:12], key[:22], address[:45]), 1)
 

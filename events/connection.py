@@ -16,6 +16,7 @@ from nats.js.errors import NotFoundError
 from events.streams import Stream
 from observability import backoff
 from observability.outages import Outage
+from observability.probes import NotThere
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,17 @@ class Connection:
     client: Client
     jetstream: JetStreamContext
     closed: asyncio.Event
+
+    async def version(self) -> str:
+        """The version of the server, once it has answered; raises `NotThere` while there is none."""
+        if not self.client.is_connected:
+            raise NotThere("NATS is not connected")
+        try:
+            await self.client.flush(timeout=1)
+        except (TimeoutError, nats.errors.Error):
+            raise NotThere("NATS does not answer") from None
+        version = self.client.connected_server_version
+        return f"NATS {version.major}.{version.minor}.{version.patch}"
 
     async def drain(self, timeout_s: float = 2.0) -> None:
         """Flush what is buffered and close; closes hard where draining is impossible."""

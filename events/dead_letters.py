@@ -38,13 +38,13 @@ async def bury(connection: Connection, pulled: Pulled, reason: str) -> None:
     except (APIError, nats.errors.MaxPayloadError) as error:
         logger.error("message %d cannot become a dead letter: %s", pulled.seq, error)
         return
+    request_id = _one_line((message.headers or {}).get(streams.REQUEST_ID_HEADER, ""))[:128]
     logger.warning(
-        "dead letter: %s message %d (%s %s): %s",
+        "dead letter: %s message %d: %s",
         message.subject,
         pulled.seq,
-        streams.REQUEST_ID_HEADER,
-        _one_line((message.headers or {}).get(streams.REQUEST_ID_HEADER, "-"))[:128],
         _one_line(reason),
+        extra={"request_id": request_id},
     )
 
 

@@ -26,6 +26,7 @@ from events.streams import MSG_ID_HEADER, Stream
 from observability import blocking
 from observability.outages import Outage
 from observability.per_loop import PerLoop
+from observability.probes import NotThere
 from observability.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -71,18 +72,24 @@ class Relay:
         """Publish soon; from any thread, after the commit of the promise."""
         self._loop.call_soon_threadsafe(self._take, outgoing)
 
-    def tell(self, subject: str, payload: bytes) -> None:
+    def tell(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:
         """Publish on core NATS, from any thread, kept by nobody; lost where there is no connection."""
-        asyncio.run_coroutine_threadsafe(self._tell(subject, payload), self._loop)
+        asyncio.run_coroutine_threadsafe(self._tell(subject, payload, headers), self._loop)
+
+    async def version(self) -> str:
+        """The version of the server, once it has answered; raises `NotThere` while there is none."""
+        if self._connection is None:
+            raise NotThere("NATS was not reached yet")
+        return await self._connection.version()
 
     def _take(self, outgoing: Outgoing) -> None:
         with contextlib.suppress(asyncio.QueueFull):  # the sweep has it
             self._waiting.put_nowait(outgoing)
 
-    async def _tell(self, subject: str, payload: bytes) -> None:
+    async def _tell(self, subject: str, payload: bytes, headers: dict[str, str] | None) -> None:
         if self._connection is not None and self._connection.client.is_connected:
             with contextlib.suppress(nats.errors.Error):
-                await self._connection.client.publish(subject, payload)
+                await self._connection.client.publish(subject, payload, headers=headers)
 
     async def _publish_for_ever(self) -> None:
         try:
@@ -176,8 +183,15 @@ def hand_over(outgoing: Outgoing) -> None:
         return
 
 
-def tell(subject: str, payload: bytes) -> None:
+def tell(subject: str, payload: bytes, *, headers: dict[str, str] | None = None) -> None:
     """Publish on core NATS, by the relay of this process; from any thread, kept by nobody."""
     for relay in _relays.all():
-        relay.tell(subject, payload)
+        relay.tell(subject, payload, headers)
         return
+
+
+async def current_version() -> str:
+    """The version of the NATS server that this process talks to; raises `NotThere` while it is away."""
+    for relay in _relays.all():
+        return await relay.version()
+    raise NotThere("NATS was not asked for yet")

@@ -11,6 +11,7 @@ from django.db import transaction
 from events import outbox, relay, streams
 from events.explanations import Depth, ExplainOrder, PinnedPrediction, encode
 from events.outbox import Outgoing
+from observability import request_context, tracing
 
 
 def promise_order(
@@ -22,7 +23,7 @@ def promise_order(
         msg_id=str(computation_id),
         subject=streams.EXPLAIN,
         payload=encode(order),
-        headers={streams.REQUEST_ID_HEADER: request_id} if request_id else {},
+        headers=({streams.REQUEST_ID_HEADER: request_id} if request_id else {}) | tracing.headers(),
     )
     outbox.promise(outgoing, now=now)
     transaction.on_commit(functools.partial(relay.hand_over, outgoing), robust=True)
@@ -30,5 +31,11 @@ def promise_order(
 
 def tell_to_leave(computation_id: uuid.UUID) -> None:
     """Tell the workers, after the commit, that nobody waits for it; who does not hear computes in vain."""
-    tell = functools.partial(relay.tell, streams.EXPLAIN_CANCELLED, str(computation_id).encode())
+    request_id = request_context.current()
+    tell = functools.partial(
+        relay.tell,
+        streams.EXPLAIN_CANCELLED,
+        str(computation_id).encode(),
+        headers={streams.REQUEST_ID_HEADER: request_id} if request_id else {},
+    )
     transaction.on_commit(tell, robust=True)

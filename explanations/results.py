@@ -24,6 +24,7 @@ from events.explanations import Depth, ExplanationCompleted, ExplanationFailed, 
 from events.prediction_updated import PayloadRefused
 from explanations import documents
 from explanations.models import Computation
+from observability import metrics
 
 Event = ExplanationProgress | ExplanationCompleted | ExplanationFailed
 
@@ -125,3 +126,5 @@ def _end(row: Computation, state: Computation.State, attempt: int, at: datetime,
     row.state = state
     row.attempts = max(row.attempts, min(attempt, _MOST_ATTEMPTS))
     row.finished_at = max(row.created_at, min(at, now))
+    metrics.jobs_ended.labels(state.value, row.depth).inc()
+    metrics.job_duration.labels(row.depth).observe((row.finished_at - row.created_at).total_seconds())

@@ -28,7 +28,7 @@ from events.pulling import Pulled
 from explanations import attempts
 from explanations.attempts import Complete, Drop, Failed, GiveUp, Outcome, Policy, Retry
 from explanations.frames import Report
-from observability import backoff
+from observability import backoff, tracing
 from observability.retries import until_it_works
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Delivered:
     @property
     def headers(self) -> dict[str, str]:
         """The headers of every event about it."""
-        return {streams.REQUEST_ID_HEADER: self.request_id}
+        return {streams.REQUEST_ID_HEADER: self.request_id} | tracing.headers()
 
 
 class Settler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -25,6 +26,8 @@ from explanations.serializers import DepthQuery, OrderBody
 from explanations.standing import UNCACHED
 from observability import request_context
 from predictions.views import cached, checked_symbol
+
+logger = logging.getLogger(__name__)
 
 ROUTE = "explanation"
 _NO_JOB = uuid.UUID(int=0)
@@ -63,6 +66,7 @@ class ExplanationViewSet(_ExplanationView):
         typical_s = estimates.typical_s(body["depth"])
         earlier = _find_earlier(request, repeatable, timezone.now())
         ordered = earlier or _order(request, symbol, body["depth"], repeatable, typical_s)
+        _log(ordered)
         return _accepted(ordered, typical_s, timezone.now())
 
 
@@ -80,6 +84,18 @@ class ExplanationJobViewSet(_ExplanationView):
         """204, also for a job that was cancelled before; 404 `UNKNOWN_JOB`, 409 `JOB_FINISHED`."""
         ordering.cancel(job_id=_job_id(job_id), account_id=_account_of(request), now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT, headers=UNCACHED)
+
+
+def _log(ordered: Ordered) -> None:
+    job = ordered.job
+    # The id of the computation is what worker and bridge call the job.
+    logger.info(
+        "job %s: %s, computation %s",
+        job.pk,
+        "asked for again" if ordered.is_repeated else "ordered",
+        job.computation_id,
+        extra={"job_id": str(job.pk), "computation_id": str(job.computation_id)},
+    )
 
 
 def _find_earlier(request: Request, repeatable: Repeatable | None, now: datetime) -> Ordered | None:

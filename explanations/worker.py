@@ -38,7 +38,7 @@ from explanations.attempts import (
 )
 from explanations.children import ExplainerFailed, Limits, Slot
 from explanations.settling import NATS_FAILURES, Delivered, Settler
-from observability import request_context
+from observability import request_context, tracing
 from observability.retries import until_it_works
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,8 @@ class ExplainWorker:
             if self._serving.running:
                 await asyncio.wait(self._serving.running, timeout=timeout_s)
             for work in self._held.values():
-                logger.warning("job %s is not waited for any longer", work.delivered.order.job_id)
+                told = {"request_id": work.delivered.request_id}
+                logger.warning("job %s is not waited for any longer", work.delivered.order.job_id, extra=told)
                 work.stop(Interrupted())
 
     async def _take(self) -> None:
@@ -218,11 +219,15 @@ class ExplainWorker:
             self._held[job_id].stop(Cancelled())
 
     async def _explain(self, work: Work) -> None:
-        request_context.bind(work.delivered.request_id)
+        delivered = work.delivered
+        request_context.bind(delivered.request_id)
+        carried = tracing.carried_in(delivered.messages[0].message.headers)
+        told = {"job_id": str(delivered.order.job_id), "depth": delivered.order.depth}
         try:
-            await self._settler.settle(work.delivered, await self._find_outcome(work))
+            with tracing.span("explain", kind="CONSUMER", carried=carried, attributes=told):
+                await self._settler.settle(delivered, await self._find_outcome(work))
         finally:
-            del self._held[work.delivered.order.job_id]
+            del self._held[delivered.order.job_id]
 
     async def _find_outcome(self, work: Work) -> Outcome:
         """What the explainer makes of it, or what stops it before."""

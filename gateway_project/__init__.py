@@ -2,5 +2,3 @@
 
 Nothing else in the project imports this package.
 """
-
-__version__ = "0.1.0"

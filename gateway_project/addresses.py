@@ -1,4 +1,4 @@
-"""The address of the client behind a request, whatever proxies of ours stand in between."""
+"""Who is behind a request, and how it came, whatever proxies of ours stand in between."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def find_behind(peer: str | None, headers: RawHeaders) -> str:
     forwarded = tuple(value for name, value in headers if name == b"x-forwarded-for")
     real_ip = next((value for name, value in headers if name == b"x-real-ip"), None)
     return _find(peer, forwarded, real_ip)
+
+
+def scheme_of(scope: dict[str, Any]) -> str:
+    """As `find_scheme`, of what `scope` describes."""
+    client = scope.get("client")
+    return find_scheme(scope.get("scheme", "http"), client[0] if client else None, scope["headers"])
+
+
+def find_scheme(scheme: str, peer: str | None, headers: RawHeaders) -> str:
+    """`https` if the client came so, `http` if not: over a connection of `scheme`, or by a proxy of ours.
+
+    A proxy is believed with FORWARDED_PROTO alone, and only if there is one word about it.
+    """
+    config = settings.GATEWAY
+    if scheme == "https" or not config.forwarded_proto or peer is None:
+        return scheme
+    said = [value for name, value in headers if name == b"x-forwarded-proto"]
+    is_ours = networks.allows(tuple(config.trusted_proxies), peer)
+    return "https" if is_ours and said == [b"https"] else "http"
 
 
 @functools.lru_cache(maxsize=16_384)

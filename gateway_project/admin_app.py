@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
 
@@ -18,4 +19,11 @@ class GatewayAdminConfig(AdminConfig):
         Django would make the site while it imports the package that registers with it, and then a second one.
         """
         import_module("accounts.admin")
+        # Where Pygments is installed, unfold colours JSON by style attributes, which the content policy does
+        # not let in.
+        vars(import_module("unfold.fields"))["prettify_json"] = _leave_plain
         super().ready()
+
+
+def _leave_plain(data: Any, encoder: Any) -> None:
+    """As unfold's function where Pygments is missing."""

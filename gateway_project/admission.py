@@ -20,14 +20,14 @@ import msgspec
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 
-from accounts import access, credentials, directory, failures, guessing, limiter, limits
+from accounts import access, credentials, directory, failures, guessing, limiter, limits, networks
 from accounts.access import Need, NotAllowed
 from accounts.callers import ANONYMOUS, Caller
 from accounts.credentials import CredentialRefused
 from accounts.limits import Decision, LimitRule, Subject
 from accounts.local_limiter import LocalLimiter
 from accounts.networks import block_of
-from observability import blocking
+from observability import blocking, metrics
 from observability.redis_link import RedisUnavailable
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _RETRY_S = 2
+_WATCHERS: tuple[str, ...] = tuple(settings.GATEWAY.metrics_networks)
 
 Headers = list[tuple[str, str]]
 
@@ -46,6 +47,8 @@ _guarded = LocalLimiter()
 
 # Counts for this process while Redis is away.
 _local = LocalLimiter()
+
+_tiers, _policies = metrics.Names(), metrics.Names()
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -100,7 +103,7 @@ async def admit(
     headers: list[tuple[bytes, bytes]], *, route: str, need: Need, address: str, cost: int, now: datetime
 ) -> Admission:
     """Let the request in; raises `Refused`."""
-    if need.public:
+    if need.public or (need.watchers and _is_watcher(headers, address)):
         return Admission(ANONYMOUS)
     caller = await _authenticate(headers, address, now)
     try:
@@ -119,6 +122,12 @@ async def admit(
         _check_free_call(caller, address)
     rules = await _rules_of(caller, route)
     return await charge(caller, rules, route=route, address=address, cost=cost, now=now)
+
+
+def _is_watcher(headers: list[tuple[bytes, bytes]], address: str) -> bool:
+    """True for an address of METRICS_NETWORKS, unless it is that of a proxy that nobody has told us of."""
+    is_proxy = not settings.GATEWAY.trusted_proxies and any(name == b"x-forwarded-for" for name, _ in headers)
+    return bool(_WATCHERS) and not is_proxy and networks.allows(_WATCHERS, address)
 
 
 _CHALLENGE = [("WWW-Authenticate", 'Bearer realm="prediction-gateway"')]
@@ -178,14 +187,19 @@ async def charge(
         decision = await limiter.current().take(rules, subject, cost=cost)
     except RedisUnavailable:
         policy = directory.current().tier(caller.tier).when_redis_is_down
+        metrics.limit_fallbacks.labels(policy).inc()
         if policy == "open":
             return Admission(caller)
         if policy == "closed":
             raise _with_caller(_unavailable("Limits cannot be checked right now."), caller) from None
         decision = _local.take(rules, subject, now_s=time.monotonic(), cost=cost)
-    if not decision.admitted:
+    refused = decision.refused
+    tier = _tiers.fold(caller.tier)
+    if refused is not None:
+        metrics.limit_decisions.labels(tier, _policies.fold(refused.rule.name), "refused").inc()
         _log_violation(caller, route, address, decision)
         raise _with_caller(_limited(decision, now), caller)
+    metrics.limit_decisions.labels(tier, "all", "admitted").inc()
     return Admission(caller, decision, cost, subject)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from gateway_project.database import database_outage
+from observability.logging import log_uncaught
 from observability.slow_queries import SlowQueryLog
 
 
@@ -20,6 +22,7 @@ class GatewayConfig(AppConfig):
     verbose_name = "Prediction Gateway"
 
     def ready(self) -> None:
+        sys.excepthook = log_uncaught
         connection_created.connect(_on_connection)
 
 

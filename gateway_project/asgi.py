@@ -17,7 +17,7 @@ django.setup()
 
 from explanations import asking, store
 from explanations import stored as explanations_stored
-from gateway_project import addresses, background, hot_reads, process_roles, rim
+from gateway_project import addresses, background, health, hot_reads, process_roles, traced
 from observability import collector
 from predictions import newest, stored
 from realtime import hub, leases, presence, revocation
@@ -30,8 +30,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The one entry point of every server process."""
     if scope["type"] == "http":
         background.start()
-        answer = rim.serve if process_roles.answers_http(_ROLE, scope["path"]) else process_roles.refuse_http
-        await answer(scope, receive, send)
+        is_ours = process_roles.answers_http(_ROLE, scope["path"])
+        await (traced.serve if is_ours else process_roles.refuse_http)(scope, receive, send)
     elif scope["type"] == "websocket" and not process_roles.answers_sockets(_ROLE):
         await process_roles.refuse_socket(scope, receive, send)
     elif scope["type"] == "websocket":
@@ -63,6 +63,7 @@ async def _live(receive: Any, send: Any) -> None:
             await stored.stop_current()
             await explanations_stored.stop_current()
             asking.stop_current()
+            await health.stop_current()
             newest.store().close()
             store.store().close()
             await send({"type": "lifespan.shutdown.complete"})

@@ -24,11 +24,15 @@ ENDPOINTS_FILE = "endpoints.json"
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file name
 _DEVELOPMENT_SECRET = "insecure-development-secret"  # noqa: S105 - refused unless DEBUG is on
 
+_DEVELOPMENT_ENVIRONMENTS = ("demo", "development")
+
 _SCHEMES = {
     "database_url": ("postgresql://", "postgres://", "sqlite:///"),
     "redis_url": ("redis://", "rediss://", "unix://"),
     "nats_url": ("nats://", "tls://", "ws://", "wss://"),
+    "otel_exporter_otlp_endpoint": ("http://", "https://"),
 }
+_OPTIONAL = frozenset({"otel_exporter_otlp_endpoint"})
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
@@ -57,6 +61,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Development only: Django's debug pages and an insecure default for SECRET_KEY."""
     environment: str = "production"
     """What stands at the top of every page of the admin; everything but `production` is shown calmly."""
+    security_preset: Literal["auto", "production", "development"] = "auto"
+    """What browsers are told: `auto` is `development` with DEBUG, or where ENVIRONMENT is `demo` or
+    `development`, else `production`."""
+    hsts_s: Annotated[int, msgspec.Meta(ge=0)] = 31_536_000
+    """How long browsers are to come over https alone; told in production over https. 0: not told."""
+    hsts_subdomains: bool = True
+    """Whether that holds for all subdomains as well, and for the lists that browsers come with (preload)."""
+    https_redirect: bool = False
+    """Send a browser that asks for a page over plain http to https; the API is never redirected."""
+    forwarded_proto: bool = False
+    """Believe the X-Forwarded-Proto of TRUSTED_PROXIES, all of which must set it themselves."""
+    tls_certificate: str = ""
+    """A PEM file with the certificate and those that vouch for it: `manage.py serve` speaks TLS."""
+    tls_key: str = ""
+    """The PEM file with its private key, not encrypted."""
     allowed_hosts: list[str] = msgspec.field(default_factory=lambda: ["localhost", "127.0.0.1", "[::1]"])
     """Host names this gateway answers to."""
     cors_origins: list[str] = msgspec.field(default_factory=list)
@@ -64,6 +83,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway_role: Literal["all", "web", "ws"] = "all"
     """What `manage.py serve` answers: everything, only HTTP, or only WebSockets and probes."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "pretty"] = "auto"
+    """One JSON object a line, or lines for people; `auto`: those where stderr is a terminal."""
+    access_log: bool = True
+    """Write a line for each answered request and each ended WebSocket, at INFO."""
+    otel_exporter_otlp_endpoint: str = ""
+    """Where an OpenTelemetry collector takes traces over HTTP, such as `http://127.0.0.1:4318`."""
+    otel_traces_sampler_arg: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """The share of traces that is recorded, decided where they come in."""
     anonymous_access: bool = True
     """Serve GET of predictions to callers without a credential."""
     trusted_proxies: list[str] = msgspec.field(default_factory=list)
@@ -98,6 +125,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A prediction older than this is marked `stale`."""
     newest_ttl_s: PositiveInt = 7 * 86_400
     """How long Redis keeps the newest value of a symbol that gets no update any more."""
+    ops_host: str = "127.0.0.1"
+    """Where bridge and worker answer probes and Prometheus; in a container, `0.0.0.0`."""
+    ops_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """The port for that; 0: nowhere."""
+    metrics_networks: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
+    """Networks (CIDR) from which `/metrics` is read without a key of the scope `metrics:read`."""
     database_pool_size: WorkerThreads = 20
     """Connections to Postgres each process may hold."""
     database_prepares: bool = True
@@ -131,6 +164,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """WebSockets that one server process holds, at most; more are told to come back."""
     explanations_in_flight: PositiveInt = 100
     """Jobs that an account may have ordered and not seen ended."""
+
+    @property
+    def is_production(self) -> bool:
+        """Whether browsers are told all that is for https."""
+        if self.security_preset == "auto":
+            return not self.debug and self.environment not in _DEVELOPMENT_ENVIRONMENTS
+        return self.security_preset == "production"
+
+    @property
+    def writes_access_log(self) -> bool:
+        """Whether answered requests and ended WebSockets have their lines: at INFO and below."""
+        return self.access_log and self.log_level in ("DEBUG", "INFO")
 
     @property
     def compiled_symbol_pattern(self) -> re.Pattern[str]:
@@ -246,6 +291,7 @@ def _convert(values: dict[str, Any], sources: dict[str, str]) -> Config:
         raise _wrong(name, values.get(name), sources, _explain(name, reason)) from None
     _check_urls(config, sources)
     _check_networks(config, sources)
+    _check_https(config, sources)
     _check_jwt_keys(config, sources)
     try:
         re.compile(config.symbol_pattern)
@@ -272,6 +318,8 @@ def _explain(name: str, reason: str) -> str:
 def _check_urls(config: Config, sources: dict[str, str]) -> None:
     for name, schemes in _SCHEMES.items():
         url: str = getattr(config, name)
+        if not url and name in _OPTIONAL:
+            continue
         parts = url.split(",") if name == "nats_url" else [url]
         for part in parts:
             if not part.strip().startswith(schemes):
@@ -288,12 +336,31 @@ def _check_urls(config: Config, sources: dict[str, str]) -> None:
 
 
 def _check_networks(config: Config, sources: dict[str, str]) -> None:
-    for network in config.trusted_proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
-            raise _wrong("trusted_proxies", config.trusted_proxies, sources, reason) from None
+    for name in ("trusted_proxies", "metrics_networks"):
+        networks: list[str] = getattr(config, name)
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
+                raise _wrong(name, networks, sources, reason) from None
+
+
+def _check_https(config: Config, sources: dict[str, str]) -> None:
+    for origin in config.cors_origins:
+        schemes = "https" if config.is_production else "https?"
+        if not re.fullmatch(rf"{schemes}://[^/?#\s@,*]+", origin):
+            shown = "https://dashboard.example.com"
+            reason = f"each must be scheme://host or scheme://host:port, such as {shown}"
+            if config.is_production:
+                reason += "; http:// is for SECURITY_PRESET=development alone"
+            raise _wrong("cors_origins", config.cors_origins, sources, reason)
+    if config.forwarded_proto and not config.trusted_proxies:
+        reason = "needs TRUSTED_PROXIES: only what they say is believed"
+        raise _wrong("forwarded_proto", config.forwarded_proto, sources, reason)
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        missing = "tls_key" if config.tls_certificate else "tls_certificate"
+        raise _wrong(missing, "", sources, "TLS_CERTIFICATE and TLS_KEY go together: set both or neither")
 
 
 def _check_jwt_keys(config: Config, sources: dict[str, str]) -> None:

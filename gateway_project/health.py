@@ -1,34 +1,80 @@
-"""First slice of the probes: ready to serve, and which version this is. Liveness is answered at the rim."""
+"""The probes of a server process, answered at the rim: they need no thread, no credential and no limit.
+
+Alive touches nothing. Ready is 503 while something is away without which this role has nothing to give.
+``/health`` tells of each dependency; it is 503 while one that is critical is away.
+"""
 
 from __future__ import annotations
 
-from django.db import Error as DatabaseFailure
-from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.cache import never_cache
+import msgspec
+from django.conf import settings
 
-from gateway_project import __version__
-from gateway_project.problems import CONTENT_TYPE, problem, read_only
+from events import relay
+from gateway_project.problems import CONTENT_TYPE, problem
+from observability import health_report, probes
+from observability.per_loop import PerLoop
+from observability.probes import Check, NotThere, Probes
+from realtime import hub
 
-
-@read_only
-@never_cache
-def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the record can be read (Redis down only makes reads slower), else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseFailure:
-        return JsonResponse(
-            problem("NOT_READY", path=request.path, detail="The database cannot be reached."),
-            status=503,
-            content_type=CONTENT_TYPE,
-            headers={"Retry-After": "2"},
-        )
-    return JsonResponse({"status": "ready"})
+_JSON = "application/json"
+_ALIVE = b'{"status":"alive"}'
+_LIVE = frozenset({"/health/live", "/liveness"})
+_READY = frozenset({"/health/ready", "/readiness"})
+_SINGLE = {"/health/db": "database", "/health/cache": "redis"}
+PATHS = frozenset({"/health", *_LIVE, *_READY, *_SINGLE})
 
 
-@read_only
-def version(request: HttpRequest) -> HttpResponse:
-    """Name and version of this gateway."""
-    return JsonResponse({"name": "prediction-gateway", "version": __version__})
+async def answer(path: str) -> tuple[int, str, bytes]:
+    """Status, content type and body for one of `PATHS`."""
+    if path in _LIVE:
+        return 200, _JSON, _ALIVE
+    found = await _probes.current(_make).look()
+    if path in _READY:
+        return _ready(path, health_report.why_not_ready(found))
+    if path in _SINGLE:
+        one = found[_SINGLE[path]]
+        return (200 if one.status == "up" else 503), _JSON, msgspec.json.encode(one)
+    told = health_report.report(found, probes.about(settings.GATEWAY.gateway_role))
+    return (503 if told["status"] == "unhealthy" else 200), _JSON, msgspec.json.encode(told)
+
+
+async def watch_for_ever() -> None:
+    """Ask the dependencies every few seconds, for Prometheus."""
+    await _probes.current(_make).watch_for_ever()
+
+
+async def stop_current() -> None:
+    """Close what the checks of the running event loop hold."""
+    _probes.take_away()
+    await probes.stop_current()
+
+
+def _ready(path: str, why_not: str) -> tuple[int, str, bytes]:
+    if not why_not:
+        return 200, _JSON, b'{"status":"ready"}'
+    body = problem("NOT_READY", path=path, detail=why_not)
+    return 503, CONTENT_TYPE, msgspec.json.encode(body)
+
+
+async def _ask_nats() -> str | None:
+    return await relay.current_version()
+
+
+async def _ask_bridge() -> str | None:
+    if not hub.current().is_current():
+        raise NotThere("no bridge was heard for three seconds")
+    return None
+
+
+_probes: PerLoop[Probes] = PerLoop()
+
+
+def _make() -> Probes:
+    role = settings.GATEWAY.gateway_role
+    checks: dict[str, Check] = {
+        "database": probes.ask_database,
+        "redis": probes.ask_redis,
+        "nats": _ask_nats,
+        "bridge": _ask_bridge,
+    }
+    return Probes(role, checks)

@@ -52,7 +52,7 @@ def show(plan: Plan, conditions: Conditions, found: Found) -> Ready:
 def refuse(refused: Refused, plan: Plan, conditions: Conditions) -> Ready:
     """The problem that ends the request."""
     status, headers, body = refusals.answer(refused, path=plan.path, asked=conditions.headers)
-    return Ready(status, _NO_HOUSE, headers, body)
+    return Ready(status, _NO_HOUSE, [*headers, *conditions.hsts], body)
 
 
 def _one(plan: Plan, conditions: Conditions, shown: Shown) -> Ready:
@@ -102,6 +102,7 @@ def conclude(plan: Plan, conditions: Conditions, tag: str, make: Callable[[], Bo
 def give(plan: Plan, conditions: Conditions, status: int, headers: list[Pair], body: Body) -> Ready:
     """An answer with `headers` of its own, compressed for whoever takes that."""
     headers += conditions.cors
+    headers += conditions.hsts
     sent = body.compressed() if conditions.takes_gzip else None
     if sent is not None:
         headers.append((b"content-encoding", b"gzip"))

@@ -17,10 +17,10 @@ from accounts import credentials, keys
 from accounts.access import Need
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused
-from gateway_project import addresses, cors
+from gateway_project import addresses, cors, security_headers
 from gateway_project.addresses import RawHeaders
 from gateway_project.house_headers import Pair
-from observability import request_context
+from observability import request_context, tracing
 from predictions import compression, rendering
 from predictions.negotiation import UsualNegotiation
 
@@ -41,7 +41,9 @@ class Conditions:
         "agent",
         "cors",
         "headers",
+        "hsts",
         "is_plain",
+        "is_traced",
         "known",
         "noted_at_s",
         "permitted",
@@ -51,6 +53,10 @@ class Conditions:
 
     agent: bytes
     cors: tuple[Pair, ...]
+    # What belongs to an answer over https.
+    hsts: tuple[Pair, ...]
+    # True where the request belongs to a trace, which is for the rim.
+    is_traced: bool
     # What the caller has already, as in ``If-None-Match``.
     known: str | None
     # When it was noted that the key is used, by `time.perf_counter`.
@@ -60,7 +66,7 @@ class Conditions:
     request_id: str
     takes_gzip: bool
 
-    def __init__(self, headers: RawHeaders, peer: str | None) -> None:
+    def __init__(self, headers: RawHeaders, peer: str | None, scheme: str | None = "http") -> None:
         self.headers = headers
         self._peer = peer
         self._address: str | None = None
@@ -71,6 +77,8 @@ class Conditions:
             return
         self.agent = asked.get(b"user-agent", b"")
         self.cors = _cors(asked[b"origin"]) if b"origin" in asked else ()
+        self.hsts = security_headers.of_scheme(addresses.find_scheme(scheme or "http", peer, headers))
+        self.is_traced = tracing.RAW_HEADER in asked and tracing.is_on()
         self.noted_at_s = float("-inf")
         self.permitted = None
         known = asked.get(b"if-none-match")

@@ -32,7 +32,7 @@ from gateway_project.config import Config
 from gateway_project.hot_answers import Found, Ready
 from gateway_project.hot_conditions import Conditions
 from gateway_project.hot_plans import Plan
-from observability import request_context
+from observability import request_context, request_tally
 from observability.redis_link import RedisUnavailable
 from predictions import stored
 from predictions.answers import Shown
@@ -99,7 +99,7 @@ def at_once(method: bytes, plan: Plan, conditions: Conditions, board: Board) -> 
     limits; None for whatever is unusual.
     """
     began_s = time.perf_counter()
-    if method not in _METHODS or not conditions.is_plain:
+    if method not in _METHODS or not conditions.is_plain or conditions.is_traced:
         return None
     now, address = datetime.now(UTC), conditions.address
     caller = credentials.known_caller(conditions.digest, now=now, address=address)
@@ -181,9 +181,22 @@ def _finish(
     if began_s - conditions.noted_at_s >= _NOTE_EVERY_S:
         conditions.noted_at_s = began_s
         bookkeeping.note_use(caller, at=now, address=conditions.address, agent=conditions.agent)
-    bookkeeping.count(
-        caller, route=plan.route, status=ready.status, at=now, began_s=began_s, bytes_out=len(ready.body)
+    route, status, size, seconds = plan.route, ready.status, len(ready.body), time.perf_counter() - began_s
+    bookkeeping.count_answer(
+        caller,
+        method="GET" if method == b"GET" else "HEAD",
+        route=route,
+        path=plan.path,
+        status=status,
+        seconds=seconds,
+        bytes_in=0,
+        bytes_out=size,
+        request_id=request_id,
+        address=conditions.address,
+        agent=conditions.agent,
     )
+    bookkeeping.count_call(caller, route=route, status=status, at=now, seconds=seconds, bytes_out=size)
+    request_tally.read(route, "board")
     return ready
 
 
@@ -191,11 +204,13 @@ async def _predictions(plan: Plan, conditions: Conditions, caller: Caller) -> Re
     board = hub.current().board
     on_board = _find(plan, board)
     if on_board is not None:
+        request_tally.read(plan.route, "board")
         return hot_answers.show(plan, conditions, on_board)
     mark = board.mark()
     values = await stored.get(plan.symbols)
     if len(values) < len(plan.symbols):
         return None
+    request_tally.read(plan.route, "redis")
     for value in values.values():
         board.learn(value.document, mark)
     found = {s: value.shown(include_features=plan.include_features) for s, value in values.items()}

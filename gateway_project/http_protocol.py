@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway_project import hot_reads, house_headers
+from gateway_project import hot_reads, house_headers, security_headers
 from gateway_project.hot_answers import Ready
 from gateway_project.hot_conditions import Conditions
 from gateway_project.hot_reads import Limited
@@ -16,11 +16,28 @@ from realtime import hub
 from realtime.board import Board
 
 HEADERS_WITHIN_S = 10.0
+BODY_REST_WITHIN_S = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+def _last_words(status: bytes, told: bytes) -> bytes:
+    """An answer to what cannot be read as a request."""
+    headers = house_headers.as_lines(
+        (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(told)),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+            *security_headers.OF_DATA,
+        )
+    )
+    return b"HTTP/1.1 %b\r\n%b\r\n%b" % (status, headers, told)
+
+
+_HEAD_TOO_LARGE = _last_words(
+    b"431 Request Header Fields Too Large", b"The head of a request has %d bytes at most.\n" % MAX_HEAD_BYTES
 )
+_MALFORMED = _last_words(b"400 Bad Request", b"This is no HTTP that can be read in one way only.\n")
 
 
 class _Underway:
@@ -53,6 +70,8 @@ class HttpProtocol(HttpToolsProtocol):
     _idle_timer: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
+    _is_in_body = False
+    _body_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _board: Board | None = None
     # Of the request before: most that come over one connection have the same headers.
@@ -75,6 +94,11 @@ class HttpProtocol(HttpToolsProtocol):
             # Nearly all heads come in one piece, and need no timer.
             self._expect_headers()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser cannot read."""
+        self.transport.write(_MALFORMED)
+        self.transport.close()
+
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
         if self._idle_timer is not None:
@@ -87,20 +111,32 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_in_head = True
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
         if not self._answer_at_once():
             super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._body_timer is not None:
+            self._body_timer.cancel()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def on_message_complete(self) -> None:
+        self._is_in_body = False
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
         if self.cycle is not None:  # else all requests so far were answered at once
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_in_body and self._body_timer is None:
+            # What is left of it is read and discarded, but not for ever.
+            self._body_timer = self.loop.call_later(BODY_REST_WITHIN_S, self.transport.abort)
 
     def _answer_at_once(self) -> bool:
         """Answer a hot read, in one write: through ASGI it would cost twice as much.
@@ -113,7 +149,7 @@ class HttpProtocol(HttpToolsProtocol):
         conditions = self._conditions
         if conditions is None or conditions.headers != self.headers:
             peer = None if self.client is None else self.client[0]
-            conditions = self._conditions = Conditions(self.headers, peer)
+            conditions = self._conditions = Conditions(self.headers, peer, self.scheme)
         if self._board is None:
             self._board = hub.current().board
         outcome = hot_reads.at_once(self.parser.get_method(), plan, conditions, self._board)
@@ -203,9 +239,15 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._is_answered:
             self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.write_eof()
+            self._say_no_more()
         else:  # the answer to another request is under way: it cannot be told
             self.transport.abort()
+
+    def _say_no_more(self) -> None:
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:  # TLS has no half that stays open; its end waits for the peer's
+            self.transport.close()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

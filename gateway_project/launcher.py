@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from gateway_project import server, supervisor
 from gateway_project.supervisor import Supervisor
 from gateway_project.worker import Worker
-from observability import tasks
+from observability import shared_metrics, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,7 @@ class Launcher:
         if await worker.gets_ready():
             logger.info("%s is ready", worker)
         await worker.process.wait()
+        shared_metrics.forget(worker.process.pid)
         self._running.discard(worker)
         worker.close()
 

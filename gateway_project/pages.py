@@ -1,20 +1,21 @@
-"""The pages for people: where to begin, and what each error means."""
+"""Where to begin, what each error means, which version this is."""
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 
-from gateway_project import __version__
 from gateway_project.problem_types import PROBLEM_TYPES
 from gateway_project.problems import read_only
+from observability.version import COMMIT, VERSION
 
 
 @read_only
 def start(request: HttpRequest) -> HttpResponse:
     """The first calls, ready to copy, and every error code."""
     context = {
-        "version": __version__,
+        "version": VERSION,
         "base_url": request.build_absolute_uri("/").rstrip("/"),
         "socket_url": f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}",
         "kinds": PROBLEM_TYPES.items(),
@@ -29,3 +30,16 @@ def error(request: HttpRequest, code: str) -> HttpResponse:
     if kind is None:
         raise Http404
     return render(request, "error_page.html", {"code": code, "kind": kind})
+
+
+@read_only
+@never_cache
+def version(request: HttpRequest) -> HttpResponse:
+    """Name and version of this gateway."""
+    return JsonResponse({"name": "prediction-gateway", "version": VERSION, "commit": COMMIT})
+
+
+@read_only
+def answered_at_the_rim(request: HttpRequest) -> HttpResponse:
+    """Where probes and metrics are: GET and HEAD do not come so far, all else is told what may be done."""
+    raise Http404

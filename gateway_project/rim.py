@@ -21,10 +21,13 @@ from gateway_project import (
     admission,
     bodies,
     bookkeeping,
+    health,
     hot_reads,
     preferences,
     refusals,
     routes,
+    security_headers,
+    suspicion,
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
@@ -32,17 +35,17 @@ from gateway_project.django_threads import DjangoThreads
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
-from observability import request_context
+from observability import exposition, metrics, request_context, request_tally
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
-_ALIVE = b'{"status":"alive"}'
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
 django_application = DjangoThreads(django_wsgi, workers=settings.GATEWAY.worker_threads)
 
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
-_queue = asyncio.Semaphore(64 * settings.GATEWAY.worker_threads)
+_QUEUE_PLACES = 64 * settings.GATEWAY.worker_threads
+_queue = asyncio.Semaphore(_QUEUE_PLACES)
 
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -50,22 +53,32 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     arrived_at = datetime.now(UTC)
     offered = _header(scope["headers"], request_context.RAW_HEADER) or b""
     request_id = request_context.accept_or_make(offered.decode("latin-1"))
-    address = addresses.find(scope)
+    address, scheme = addresses.find(scope), addresses.scheme_of(scope)
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
     own_id = (request_context.RAW_HEADER, request_id.encode("ascii"))
+    scope = {**scope, "scheme": scheme}
     answer = _Answer(scope, send, own_id, arrived_at)
-    if scope["path"] == "/health/live" and scope["method"] in ("GET", "HEAD"):
-        # Touches nothing: it must answer while every thread is busy.
-        await answer.give(200, refusals.uncached(b"application/json", _ALIVE, []), _ALIVE)
+    if scope["path"] in health.PATHS and scope["method"] in ("GET", "HEAD"):
+        # They must answer while every thread is busy, and tell strangers as well.
+        answer.route = "health"
+        status, kind, body = await health.answer(scope["path"])
+        await answer.give(status, refusals.uncached(kind.encode(), body, []), body)
         return
     # WSGI cannot tell X_API_Key from X-API-Key, and a proxy in front strips only one of them.
     headers = [(n, v) for n, v in scope["headers"] if n != request_context.RAW_HEADER and b"_" not in n]
     scope = {**scope, "headers": [*headers, own_id], "client": (address, 0)}
+    metrics.http_in_flight.inc()
     try:
+        suspicion.look_at_target(scope, address)
         await _admit(scope, answer, address, arrived_at)
         if answer.route in hot_reads.ROUTES and await _answer_hot(scope, answer):
             return
-        receive = await bodies.receive_whole(scope, receive)
+        if answer.route == "metrics" and scope["method"] in ("GET", "HEAD"):
+            # Prometheus asks by an address, which is no host that Django answers to.
+            text = await asyncio.to_thread(exposition.render)
+            await answer.give(200, refusals.uncached(exposition.CONTENT_TYPE.encode(), text, []), text)
+            return
+        receive = suspicion.watch_body(scope, await bodies.receive_whole(scope, receive), address)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
     except bodies.ClientGone:
         return
@@ -75,13 +88,15 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await answer.refuse(Refused("REQUEST_TIMEOUT"))
     except Refused as refused:
         await answer.refuse(refused)
+    finally:
+        metrics.http_in_flight.dec()
 
 
 async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
     target: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
-    conditions = Conditions(scope["headers"], scope["client"][0])
+    conditions = Conditions(scope["headers"], scope["client"][0], scope["scheme"])
     ready = await hot_reads.answer(scope["method"], target, conditions, answer.admission.caller)
     if ready is None:
         return False
@@ -99,6 +114,15 @@ async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
         raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
     async with _queue:
         await django_application(scope, receive, send)
+
+
+def _sample_queue() -> None:
+    asked = _QUEUE_PLACES - _queue._value
+    metrics.django_threads_busy.set(min(asked, settings.GATEWAY.worker_threads))
+    metrics.django_requests_waiting.set(max(0, asked - settings.GATEWAY.worker_threads))
+
+
+exposition.register(_sample_queue)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:
@@ -140,6 +164,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._status = status = message["status"]
             self._is_error = status >= 500 and not any(n == _OUTCOME for n, _ in message["headers"])
+            if self._is_error:
+                request_tally.failed(self._scope["method"], self.route)
             extra = self.admission.settle(status, self._arrived_at)
             message["headers"] = [*message["headers"], *encoded(extra), self._own_id]
         else:
@@ -157,20 +183,41 @@ class _Answer:
 
     async def give(self, status: int, headers: list[Pair], body: bytes) -> None:
         """Answer in one piece."""
+        headers = [*headers, *security_headers.of_scheme(self._scope["scheme"])]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
     def _count(self) -> None:
+        caller, seconds = self.admission.caller, time.perf_counter() - self._began_s
+        bookkeeping.count_answer(
+            caller,
+            method=self._scope["method"],
+            route=self.route,
+            path=self._scope["path"],
+            status=self._status,
+            seconds=seconds,
+            bytes_in=_length_of(self._scope["headers"]),
+            bytes_out=self._bytes,
+            request_id=self._own_id[1].decode("ascii"),
+            address=addresses.find(self._scope),
+            agent=_header(self._scope["headers"], b"user-agent") or b"",
+        )
         if routes.is_counted(self._scope["path"]):
-            bookkeeping.count(
-                self.admission.caller,
+            bookkeeping.count_call(
+                caller,
                 route=self.route,
                 status=self._status,
                 at=self._arrived_at,
-                began_s=self._began_s,
+                seconds=seconds,
                 bytes_out=self._bytes,
                 is_error=self._is_error,
             )
+
+
+def _length_of(headers: RawHeaders) -> int:
+    """As the caller tells it; 0 where the body comes in chunks."""
+    told = _header(headers, b"content-length") or b""
+    return int(told) if told.isdigit() else 0
 
 
 def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from types import FrameType
@@ -111,8 +112,10 @@ def _bound_peers(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def serve(sock: socket.socket, lifeline: Lifeline | None = None) -> None:
+def serve(sock: socket.socket, lifeline: Lifeline | None = None, tls: ssl.SSLContext | None = None) -> None:
     """Serve the ASGI application on `sock` until SIGTERM or Ctrl-C, then finish what is under way.
+
+    With `tls`, nothing but TLS is spoken there.
 
     A worker of `gateway_project.launcher` speaks on its `lifeline`.
     """
@@ -122,6 +125,7 @@ def serve(sock: socket.socket, lifeline: Lifeline | None = None) -> None:
         http=draining.HttpProtocol,
         lifespan="on",
         ws=WebSocketProtocol,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         # Deflate costs 37 KB a socket and a seventh of a burst's CPU; updates are small.
         ws_per_message_deflate=False,
         # Above our own limit, so that a message that is too big gets its error frame first.
@@ -174,11 +178,16 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the launcher when everything that wants to connect can do so."""
-        await super().startup(sockets)
+        if self.config.ssl is None:
+            await super().startup(sockets)
+        else:  # the acceptors take everybody
+            await super().startup([])
+            for sock in sockets or []:
+                sock.listen(BACKLOG)
         if self.started:
-            self._acceptors = [Acceptor(sock, self._make_protocol) for sock in sockets or []]
+            self._acceptors = [Acceptor(sock, self._make_protocol, self.config.ssl) for sock in sockets or []]
         if self.started and self._lifeline is None and sockets:
-            logger.info("serving at %s", _address_of(sockets[0]))
+            logger.info("serving at %s", _address_of(sockets[0], self.config.ssl is not None))
         if self.started and self._lifeline is not None:
             self._lifeline.begin(self._leave)
 
@@ -204,9 +213,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _address_of(sock: socket.socket) -> str:
+def _address_of(sock: socket.socket, is_tls: bool) -> str:
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def grace_left_s(passed_s: float) -> int:

@@ -14,8 +14,12 @@ urlpatterns = [
     path("auth/", include("accounts.urls")),
     path("", pages.start, name="start"),
     path("errors/<str:code>", pages.error, name="error-page"),
-    path("health/ready", health.ready, name="health-ready"),
-    path("version", health.version, name="version"),
+    path("version", pages.version, name="version"),
+    path("metrics", pages.answered_at_the_rim, name="metrics"),
+    *(
+        path(place.removeprefix("/"), pages.answered_at_the_rim, name="health")
+        for place in sorted(health.PATHS)
+    ),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]

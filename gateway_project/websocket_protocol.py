@@ -200,7 +200,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(told)
         self.close_sent = self._is_deaf = True
         self.stop_keepalive()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:  # TLS has no half that stays open; its end waits for the peer's
+            self.transport.close()
         self._await_end()
 
     def _await_end(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from django.db import Error as DatabaseFailure
 
+from observability import metrics
 from predictions import newest, record
 from predictions.documents import PredictionDocument
 from predictions.newest import NewestUnavailable
@@ -21,8 +22,8 @@ class NoStoreReachable(Exception):
     """Neither Redis nor the database could answer."""
 
 
-def newest_predictions(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
-    """The newest prediction of each symbol that has one.
+def newest_predictions(symbols: Sequence[str], *, asked_by: str = "socket") -> dict[str, PredictionDocument]:
+    """The newest prediction of each symbol that has one; `asked_by` is the route that is counted.
 
     One MGET; one query for what Redis does not have. Raises `NoStoreReachable` when Redis has not
     answered for every symbol and the database fails too.
@@ -35,11 +36,13 @@ def newest_predictions(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
         found, redis_answered = {}, False
     missing = [symbol for symbol in symbols if symbol not in found]
     if not missing:
+        metrics.reads.labels(asked_by, "redis").inc()
         return found
     try:
         recorded = record.newest(missing)
     except DatabaseFailure as error:
         raise NoStoreReachable from error
+    metrics.reads.labels(asked_by, "record" if recorded else "none").inc()
     if recorded and redis_answered:
         _put_back(store, recorded)
     return found | recorded

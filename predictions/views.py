@@ -70,7 +70,7 @@ class PredictionViewSet(viewsets.ViewSet):
         """The newest prediction of `symbol`."""
         symbol = checked_symbol(symbol)
         query = _checked_query(request, _FEATURES_QUERY)
-        document = _newest([symbol]).get(symbol)
+        document = _newest([symbol], "prediction").get(symbol)
         if document is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
         shown = Shown(document, include_features=query["include_features"])
@@ -90,7 +90,7 @@ class PredictionViewSet(viewsets.ViewSet):
         query = _checked_query(request, _FEATURES_QUERY)
         found = {
             symbol: Shown(document, include_features=query["include_features"])
-            for symbol, document in _newest(wanted).items()
+            for symbol, document in _newest(wanted, "predictions").items()
         }
         return cached(request, *answers.batch(wanted, found, **_freshness()))
 
@@ -127,9 +127,9 @@ def checked_symbol(text: str) -> str:
         raise InvalidSymbol(str(error)) from None
 
 
-def _newest(wanted: list[str]) -> dict[str, PredictionDocument]:
+def _newest(wanted: list[str], asked_by: str) -> dict[str, PredictionDocument]:
     try:
-        return reads.newest_predictions(wanted)
+        return reads.newest_predictions(wanted, asked_by=asked_by)
     except reads.NoStoreReachable as error:
         raise StoreUnavailable from error.__cause__
 

@@ -19,7 +19,9 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from events import prediction_updated, streams
+from events.prediction_updated import PayloadRefused
 from events.pulling import Pulled
+from observability import metrics
 from observability.outages import Outage
 from observability.retries import until_it_works
 from predictions import documents, ingest
@@ -74,7 +76,13 @@ class Predictions:
 
     def decode(self, pulled: Pulled) -> Published:
         """The document of a message that fits; raises `PayloadRefused`."""
-        event = prediction_updated.decode(pulled.message.data, symbol_pattern=self._symbol_pattern)
+        if pulled.deliveries > 1:
+            metrics.bridge_redeliveries.inc()
+        try:
+            event = prediction_updated.decode(pulled.message.data, symbol_pattern=self._symbol_pattern)
+        except PayloadRefused:
+            metrics.bridge_events.labels("buried").inc()
+            raise
         document = documents.from_event(event, seq=pulled.seq, epoch=pulled.epoch)
         return Published(document, pulled.published_us)
 
@@ -82,6 +90,9 @@ class Predictions:
         """Append to the record; what is to be told is everything but repetitions and refusals."""
         recorded = ingest.record_batch([published.document for published in batch])
         told = [published for published, own in zip(batch, recorded.own, strict=True) if own]
+        metrics.bridge_events.labels("stored").inc(len(told))
+        metrics.bridge_events.labels("buried").inc(len(recorded.refused))
+        metrics.bridge_events.labels("repeated").inc(len(batch) - len(told) - len(recorded.refused))
         return Recorded(told, recorded.refused)
 
     async def tell(self, told: Sequence[Published], in_thread: InThread) -> None:
@@ -99,6 +110,10 @@ class Predictions:
             batches.GROUP, batches.encode(Batch(self._id, self._batches_told + 1, updates))
         )
         self._batches_told += 1
+        metrics.bridge_batches.inc()
+        metrics.bridge_batch_events.observe(len(told))
+        for one in told:
+            metrics.bridge_lag.observe(max(0, bridged_us - one.published_us) / 1e6)
 
     async def beat(self) -> None:
         """Repeat the number of the last batch every second: a hub that has lost it hears of it."""

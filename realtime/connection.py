@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from observability import metrics
 from realtime import wire
 from realtime.alarms import NEVER, Alarms
 from realtime.batches import Place, Update
@@ -237,12 +238,14 @@ class Connection:
     def refuse(self, code: Code, detail: str, close: Close) -> None:
         """Say why, then close: a client library shows its user the frame, not the handshake."""
         if not self.closed:
+            metrics.socket_closes.labels(int(close)).inc()
             last = wire.frame(messages.encode(messages.Error(code, detail)))
             self._end().close(int(close), str(code), last)
 
     def close(self, close: Close, reason: str = "") -> None:
         """Close the socket after what was sent before; `reason` is at most 123 bytes."""
         if not self.closed:
+            metrics.socket_closes.labels(int(close)).inc()
             self._end().close(int(close), reason)
 
     # What the wire and the alarms say

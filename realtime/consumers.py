@@ -25,7 +25,8 @@ from accounts import directory, last_use
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused
 from explanations import jobs
-from observability import blocking
+from observability import access_log, blocking, request_context
+from observability.access_lines import Socket
 from realtime import entrance, explained, hub, leases, revocation, wire
 from realtime.connection import Connection, Peer
 from realtime.entrance import Refused
@@ -74,7 +75,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
                     code, reason = message.get("code"), message.get("reason") or ""
                     break
                 if message["type"] == "websocket.connect":
-                    await send({"type": "websocket.accept"})
+                    await send({"type": "websocket.accept", "headers": [entrance.bind_request(scope)]})
                     await self._open()
                 elif not self._connection.closed:
                     await self._take(message.get("text") or message.get("bytes") or "")
@@ -105,17 +106,28 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         if self._watched is not None:
             revocation.current().remove(self._watched)
             self._watched = None
-        logger.info(
-            "socket %s of %s closed: %s %s after %.0f s, %d updates sent, %d dropped",
-            connection.id,
-            connection.peer.name or "nobody",
-            code,
-            # What a client writes there is none of ours.
-            reason if reason in Code.__members__ else "",
-            (timezone.now() - connection.peer.since).total_seconds(),
-            connection.sent,
-            connection.dropped,
-        )
+        self._log_end(code, reason)
+
+    def _log_end(self, code: int | None, reason: str) -> None:
+        connection = self._connection
+        now, peer = timezone.now(), connection.peer
+        if settings.GATEWAY.writes_access_log:
+            access_log.note_socket(
+                Socket(
+                    at_s=now.timestamp(),
+                    request_id=request_context.current(),
+                    connection=connection.id,
+                    caller=peer.name,
+                    account_id=peer.account_id,
+                    address=peer.address,
+                    code=code,
+                    # What a client writes there is none of ours.
+                    reason=reason if reason in Code.__members__ else "",
+                    seconds=(now - peer.since).total_seconds(),
+                    sent=connection.sent,
+                    dropped=connection.dropped,
+                )
+            )
 
     # The handshake
 

@@ -15,7 +15,7 @@ from accounts import access, guessing, tickets
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory, find_credential
 from accounts.keys import KEY_PREFIX
-from observability import blocking
+from observability import blocking, request_context
 from realtime.protocol.codes import Close, Code
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,14 @@ class Refused(Exception):
         self.code = code
         self.detail = detail
         self.close = close
+
+
+def bind_request(scope: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Give the socket the id of its handshake, as any request has one; returns the header that tells it."""
+    offered = dict(scope["headers"]).get(request_context.RAW_HEADER, b"")
+    request_id = request_context.accept_or_make(offered.decode("latin-1"))
+    request_context.bind(request_id, address=scope["client"][0])
+    return request_context.RAW_HEADER, request_id.encode("ascii")
 
 
 def find_offered(scope: dict[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from observability import blocking
+from observability import blocking, metrics
 from observability.outages import Outage
 from observability.per_loop import PerLoop
 from observability.retries import until_it_works
@@ -59,6 +59,7 @@ class Hub:
         self.board = Board(self.recent, is_current=self.is_current)
         self.watching = Watching()
         self.connections: dict[str, Connection] = {}
+        self.dropped_by_those_gone = 0
         self.joined = asyncio.Event()
         self.filled = asyncio.Event()
         self._audiences: dict[str, Audience] = {}
@@ -96,7 +97,8 @@ class Hub:
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is gone."""
-        self.connections.pop(connection.id, None)
+        if self.connections.pop(connection.id, None) is not None:
+            self.dropped_by_those_gone += connection.dropped
         self.watching.remove(connection)
         self.unsubscribe(connection, list(connection.symbols))
 
@@ -145,6 +147,7 @@ class Hub:
         if missing_after is None:
             self._tell(batch.updates)
         else:
+            metrics.hub_gaps.inc()
             self._heard_at = float("-inf")
             missed = await healing.read_missed(missing_after, most=self.memory)
             if missed is None:
@@ -153,6 +156,10 @@ class Hub:
                 self._tell(sorted([*batch.updates, *missed], key=lambda update: update.place))
                 self._heard.whole_until(self.recent.place)
         self._heard_at = self.alarms.now()
+
+    def count_subscriptions(self) -> int:
+        """Symbols, summed over the connections."""
+        return sum(audience.size for audience in self._audiences.values())
 
     def is_current(self) -> bool:
         """True while the live flow is whole: a bridge beats every second."""

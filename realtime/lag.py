@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-BOUNDS_MS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1_000, 2_000, 5_000, 10_000)
+from observability.metrics import SEND_LAGS_MS
+
+BOUNDS_MS = SEND_LAGS_MS
 
 
 class Lag:

@@ -1,8 +1,8 @@
 """The channel-layer message that tells every hub what became of explanations. Pure.
 
 One message holds what one batch of the bridge has changed, in order: ``[computation, symbol, kind, JSON
-body]``. A lost message is made good by asking: a job's state is in the database, and its watchers may read it
-there.
+body]``, and the trace that it belongs to, if there is one. A lost message is made good by asking: a job's
+state is in the database, and its watchers may read it there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class News:
     symbol: str
     kind: Kind
     body: bytes
+    trace: str = ""
+    """What `observability.tracing` carries; empty where nothing is traced."""
 
     @property
     def is_final(self) -> bool:
@@ -41,7 +43,13 @@ def news_of(computation_id: str, symbol: str, kind: Kind, /, **fields: Any) -> N
 
 def encode(told: Iterable[News]) -> dict[str, Any]:
     """The message for the channel layer."""
-    return {"type": TYPE, "news": [[n.computation_id, n.symbol, n.kind, n.body] for n in told]}
+    return {"type": TYPE, "news": [_fields(one) for one in told]}
+
+
+def _fields(one: News) -> list[str | bytes]:
+    fields: list[str | bytes] = [one.computation_id, one.symbol, one.kind, one.body]
+    # Only where there is one: hubs of an earlier release know four fields.
+    return [*fields, one.trace] if one.trace else fields
 
 
 def decode(message: dict[str, Any]) -> list[News]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from observability import tracing
 from realtime.connection import Connection
 from realtime.news import News
 from realtime.protocol import messages
@@ -72,9 +73,12 @@ class Watching:
     def deliver(self, news: Iterable[News]) -> None:
         """Tell watchers and followers."""
         for one in news:
-            self._tell_watchers(one)
+            sending = tracing.follow("send", one.trace, kind="PRODUCER", attributes={"kind": one.kind})
+            sockets = self._tell_watchers(one)
             if one.kind != "explanation_failed":  # that is between the job and its owner
-                self._tell_followers(one)
+                sockets += self._tell_followers(one)
+            sending.tell({"sockets": sockets})
+            sending.end()
 
     def tell(self, connection: Connection, news: News, id_: str | None = None) -> None:
         """Tell one watcher, in answer to its request `id_`; forget the watch where this is the end."""
@@ -84,16 +88,19 @@ class Watching:
         if news.is_final:
             self.unwatch(connection, news.computation_id)
 
-    def _tell_watchers(self, news: News) -> None:
-        for connection in list(self._watchers.get(news.computation_id, ())):
+    def _tell_watchers(self, news: News) -> int:
+        watchers = list(self._watchers.get(news.computation_id, ()))
+        for connection in watchers:
             self.tell(connection, news)
+        return len(watchers)
 
-    def _tell_followers(self, news: News) -> None:
-        followers = self._followers.get(news.symbol)
+    def _tell_followers(self, news: News) -> int:
+        followers = self._followers.get(news.symbol, ())
         if followers:
             frame = messages.explanation(news.kind, news.body)
             for connection in followers:
                 connection.tell_frame(frame)
+        return len(followers)
 
     def _forget(self, connection: Connection, computation_id: str) -> None:
         watchers = self._watchers.get(computation_id, {})

@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, cast
 
 import psycopg
@@ -17,6 +17,7 @@ from django.db.backends.postgresql.creation import DatabaseCreation as PostgresC
 
 from accounts import directory, following
 from accounts.following import Follower
+from observability.log_sink import STDERR
 from predictions import newest
 from tests.servers import Server, running_nats, running_postgres, running_valkey
 from tests.stack import TEMPLATE, Stack, fresh_database
@@ -36,6 +37,15 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 
 
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """What a test has logged belongs to its report: a thread writes it."""
+    try:
+        yield
+    finally:
+        STDERR.flush()
 
 
 @pytest.fixture(autouse=True)

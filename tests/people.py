@@ -36,6 +36,11 @@ class Key:
         """What a request sends."""
         return {"X-API-Key": self.secret}
 
+    @property
+    def public_id(self) -> str:
+        """What of it is shown and logged."""
+        return keys.public_id(self.id)
+
 
 def add_tier(stack: Stack, *limits: tuple[str, str, int, int, int | None], redis_down: str = "local") -> str:
     """A new tier with `limits` of name, scope, quota, window, burst; in one step: nobody sees half of it."""

@@ -153,6 +153,8 @@ class Stack:
             "NATS_URL": self.nats.url,
             "BRIDGE_ACK_WAIT_S": "2",
             "CORS_ORIGINS": "https://dashboard.example",
+            # What a failing test shows is more than a line for each of its requests.
+            "ACCESS_LOG": "false",
             **self.environ,
         }
 

@@ -47,7 +47,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("auth-ws-ticket", "POST"): (401, 401, 201, 201, 201, 403, 201, 403),
     ("start", "GET"): (200,) * 8,
     ("error-page", "GET"): (200,) * 8,
-    ("health-ready", "GET"): (200,) * 8,
+    ("health", "GET"): (200,) * 8,
     ("version", "GET"): (200,) * 8,
 }
 
@@ -118,7 +118,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("auth-ws-ticket", "POST"): lambda cast: {"url": "/auth/ws-ticket"},
     ("start", "GET"): lambda cast: {"url": "/"},
     ("error-page", "GET"): lambda cast: {"url": "/errors/UNKNOWN_SYMBOL"},
-    ("health-ready", "GET"): lambda cast: {"url": "/health/ready"},
+    ("health", "GET"): lambda cast: {"url": "/health/ready"},
     ("version", "GET"): lambda cast: {"url": "/version"},
 }
 

@@ -87,7 +87,8 @@ COUNTS: dict[tuple[str, str], int] = {
     ("auth-ws-ticket", "POST"): 0,
     ("start", "GET"): 0,
     ("error-page", "GET"): 0,
-    ("health-ready", "GET"): 1,
+    ("health", "GET"): 0,
+    ("metrics", "GET"): 0,
     ("version", "GET"): 0,
 }
 
@@ -173,7 +174,8 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("auth-ws-ticket", "POST"): lambda: Request("/auth/ws-ticket", key()),
     ("start", "GET"): lambda: Request("/"),
     ("error-page", "GET"): lambda: Request("/errors/UNKNOWN_SYMBOL"),
-    ("health-ready", "GET"): lambda: Request("/health/ready"),
+    ("health", "GET"): lambda: Request("/health/ready"),
+    ("metrics", "GET"): lambda: Request("/metrics"),
     ("version", "GET"): lambda: Request("/version"),
 }
 

@@ -43,7 +43,9 @@ class Life:
 def life(own_stack: Stack, tmp_path: Path) -> Life:
     """A stack on which everything was done that involves a secret."""
     own_stack.log_path = tmp_path / "log"
-    own_stack.environ |= {"LOG_LEVEL": "DEBUG", "USAGE_FLUSH_S": "0.2"}
+    # So that a client that keeps to the rules of cookies stays logged in over plain http.
+    own_stack.environ |= {"LOG_LEVEL": "DEBUG", "USAGE_FLUSH_S": "0.2", "SECURITY_PRESET": "development"}
+    own_stack.environ |= {"ACCESS_LOG": "true"}
     made = own_stack.manage("create_key", "--account", "secrets", "--tier", "enterprise")
     own_stack.key = made.split()[-1]
     own_stack.start_bridge()
@@ -141,6 +143,7 @@ def test_a_secret_is_nowhere_but_in_its_one_answer(life: Life) -> None:
     assert life.stack.log_path is not None
     log = life.stack.log_path.read_text()
     assert "authentication failed" in log  # it is the log that would hold them
+    assert '"logger":"access"' in log
     assert not life.find_in(log)
     for answer in life.answers:
         assert not life.find_in(answer), answer

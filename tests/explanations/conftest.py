@@ -14,5 +14,5 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was handed to the relay: orders as they are, cancellations by subject and payload."""
     handed: list[Any] = []
     monkeypatch.setattr(relay, "hand_over", handed.append)
-    monkeypatch.setattr(relay, "tell", lambda subject, payload: handed.append((subject, payload)))
+    monkeypatch.setattr(relay, "tell", lambda subject, payload, headers: handed.append((subject, payload)))
     return handed

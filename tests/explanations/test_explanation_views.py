@@ -291,6 +291,7 @@ def test_500_a_failed_job_tells_the_reason_and_is_no_error_in_the_log(
 ) -> None:
     job_id = ordered(ann)["job_id"]
     apply(failed(uuid.UUID(job_id)))
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         response = get_job(ann, job_id)
     assert error(response) == (500, "EXPLANATION_FAILED")

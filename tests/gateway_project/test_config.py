@@ -143,7 +143,6 @@ def test_a_list_of_the_environment_is_separated_by_commas(
     tmp_path: Path, text: str, items: list[str]
 ) -> None:
     assert load(tmp_path, {"ALLOWED_HOSTS": text}).allowed_hosts == items
-    assert load(tmp_path, {"CORS_ORIGINS": text}).cors_origins == items
 
 
 def test_numbers_of_the_environment_are_read_from_text(tmp_path: Path) -> None:

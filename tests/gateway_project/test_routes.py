@@ -81,7 +81,7 @@ def test_nothing_that_is_apart_is_in_the_table() -> None:
         ("/auth/login", "auth-login"),
         ("/", "start"),
         ("/errors/UNKNOWN_SYMBOL", "error-page"),
-        ("/health/ready", "health-ready"),
+        ("/health/ready", "health"),
         ("/version", "version"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every line carries its request's id, and a library's repeated trace of one outage becomes one line."""
+"""Each event is one line with its request's id; a library's repeated trace of one outage becomes one line."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import contextvars
 import json
 import logging
 import logging.config
+import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from observability import request_context
-from observability.logging import AnsweredFilter, OncePerOutageFilter, RequestIdFilter, logging_config
+from observability.log_sink import Sink
+from observability.logging import (
+    AnsweredFilter,
+    OncePerOutageFilter,
+    RequestIdFilter,
+    StderrHandler,
+    logging_config,
+    make_formatter,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,12 +36,14 @@ import logging, logging.config, sys
 from observability import request_context
 from observability.logging import logging_config
 
-logging.config.dictConfig(logging_config(sys.argv[1]))
+logging.config.dictConfig(logging_config(*sys.argv[1:]))
 logging.getLogger("gateway").info("outside")
 request_context.bind("request-1")
 logging.getLogger("gateway").info("inside")
+logging.getLogger("gateway").info("of another", extra={"request_id": "request-2"})
 logging.getLogger("gateway").debug("detail")
-logging.getLogger("uvicorn.error").info("GET /ws?token=secret")
+logging.getLogger("uvicorn.error").info("GET /ws?token=hidden-token")
+logging.getLogger("django.db.backends").debug("SELECT 1", extra={"params": ("hidden-token",)})
 logging.getLogger("django.request").warning("Not Found: /x", extra={"status_code": 404})
 logging.getLogger("django.request").error("Service Unavailable: /x", extra={"status_code": 503})
 logging.getLogger("django.request").error("Internal Server Error: /x", extra={"status_code": 500})
@@ -38,6 +52,10 @@ for _ in range(3):
         raise ConnectionError("refused")
     except ConnectionError:
         logging.getLogger("channels_redis.pubsub").exception("cannot receive")
+try:
+    raise ValueError("evil\\n2026-01-01T00:00:00.000Z [info] gateway")
+except ValueError:
+    logging.getLogger("gateway").exception("not expected")
 """
 
 
@@ -122,10 +140,11 @@ def test_django_is_not_heard_on_a_503_but_on_every_other_error() -> None:
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-def test_the_level_is_the_roots_and_uvicorn_is_never_below_warning(level: str) -> None:
+def test_the_level_is_the_roots_and_libraries_are_never_below_it(level: str) -> None:
     config = logging_config(level)
     assert config["root"] == {"handlers": ["stderr"], "level": level}
     assert config["loggers"]["uvicorn.error"]["level"] == ("ERROR" if level == "ERROR" else "WARNING")
+    assert config["loggers"]["django"]["level"] == ("INFO" if level == "DEBUG" else level)
     assert config["disable_existing_loggers"] is False
 
 
@@ -137,10 +156,10 @@ def test_every_named_filter_formatter_and_handler_is_defined() -> None:
     assert {name for user in users for name in user.get("handlers", ())} == config["handlers"].keys()
 
 
-def logged_at(level: str) -> list[str]:
-    """What a process that is configured for `level` writes to stderr, without the times."""
+def written(level: str, form: str) -> str:
+    """What a process that is configured so writes to stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, level],
+        [sys.executable, "-c", SCRIPT, level, form],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -148,25 +167,125 @@ def logged_at(level: str) -> list[str]:
         check=True,
     )
     assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert [line for line in lines if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ", line)] == []
-    return [line.partition(" ")[2] for line in lines]
+    return done.stderr
 
 
-def test_a_process_writes_one_line_per_event_with_time_level_name_and_request() -> None:
-    assert logged_at("INFO") == [
-        "INFO gateway [-] outside",
-        "INFO gateway [request-1] inside",
-        "ERROR django.request [request-1] Internal Server Error: /x",
-        "ERROR channels_redis.pubsub [request-1] cannot receive ConnectionError: refused",
+def logged_at(level: str) -> list[dict[str, Any]]:
+    """The lines of `written` as JSON."""
+    return [json.loads(line) for line in written(level, "auto").splitlines()]
+
+
+def test_where_stderr_is_no_terminal_each_event_is_one_json_object_in_one_line() -> None:
+    lines = logged_at("INFO")
+    told = [(line["level"], line["logger"], line["request_id"], line["event"]) for line in lines]
+    assert told == [
+        ("info", "gateway", "-", "outside"),
+        ("info", "gateway", "request-1", "inside"),
+        ("info", "gateway", "request-2", "of another"),
+        ("error", "django.request", "request-1", "Internal Server Error: /x"),
+        ("error", "channels_redis.pubsub", "request-1", "cannot receive ConnectionError: refused"),
+        ("error", "gateway", "request-1", "not expected"),
     ]
+    for line in lines:
+        assert list(line)[:5] == ["timestamp", "level", "logger", "event", "request_id"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
+
+
+def test_a_trace_is_one_field_of_its_line() -> None:
+    traced = [line for line in logged_at("INFO") if "exception" in line]
+    assert [line["event"] for line in traced] == ["not expected"]
+    assert traced[0]["exception"].startswith("Traceback (most recent call last):\n")
+    assert traced[0]["exception"].endswith("ValueError: evil\n2026-01-01T00:00:00.000Z [info] gateway")
 
 
 def test_debug_shows_details_but_no_url_with_a_token() -> None:
     lines = logged_at("DEBUG")
-    assert "DEBUG gateway [request-1] detail" in lines
-    assert "secret" not in json.dumps(lines)
+    assert "detail" in [line["event"] for line in lines]
+    assert "hidden-token" not in json.dumps(lines)
 
 
 def test_at_error_only_errors_are_written() -> None:
-    assert [line.split()[0] for line in logged_at("ERROR")] == ["ERROR", "ERROR"]
+    assert {line["level"] for line in logged_at("ERROR")} == {"error"}
+
+
+def test_lines_for_people_hold_the_same_and_no_trace_passes_for_an_event() -> None:
+    text = written("INFO", "pretty")
+    assert "\x1b" not in text  # colours are for terminals
+    first = text.splitlines()[0]
+    assert re.fullmatch(r"[-\d]{10}T[\d:.]{12}Z \[info     \] outside +\[gateway\] request_id=-", first)
+    begins = re.compile(r" {4}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \[")
+    assert all(begins.match(line) for line in text.splitlines())
+    assert "\n    2026-01-01T00:00:00.000Z [info] gateway\n" in text
+
+
+def test_an_error_that_ends_the_process_is_a_line_too() -> None:
+    script = SCRIPT.replace("for _ in range(3)", "sys.excepthook = log_uncaught; 1 / 0\nfor _ in range(3)")
+    script = script.replace("import logging_config", "import log_uncaught, logging_config")
+    done = subprocess.run(
+        [sys.executable, "-c", script, "INFO", "auto"], cwd=ROOT, capture_output=True, timeout=30, check=False
+    )
+    line = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, line["level"]) == (1, "critical")
+    assert line["exception"].endswith("ZeroDivisionError: division by zero")
+
+
+def formatted(form: str, message: str, *arguments: object, **extra: Any) -> str:
+    """A line as a handler would write it."""
+    made = logging.getLogger("gateway").makeRecord(
+        "gateway", logging.INFO, "file.py", 1, message, arguments, None, extra=extra
+    )
+    RequestIdFilter().filter(made)
+    return make_formatter(cast(Any, form)).format(made)
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+@given(st.text())
+def test_whatever_is_logged_stays_in_one_line_without_control_characters(form: str, text: str) -> None:
+    line = formatted(form, "%s", text, given=text)
+    assert len(line.splitlines()) == 1
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", line)
+
+
+def test_fields_beside_the_message_are_fields_of_the_line() -> None:
+    line = json.loads(formatted("json", "told %s", "so", job_id="j-1", number=3, level="mine", other=object))
+    assert (line["event"], line["job_id"], line["number"]) == ("told so", "j-1", 3)
+    assert line["level"] == "info"
+    assert line["other"] == "<class 'object'>"
+
+
+def test_a_secret_in_a_message_or_a_field_is_hidden() -> None:
+    text = formatted(
+        "json", "GET %s", "/ws?token=swordfish&x=1", password="swordfish", url="redis://:swordfish@h"
+    )
+    assert "swordfish" not in text
+    assert json.loads(text)["event"] == "GET /ws?token=***&x=1"
+
+
+def test_a_handler_tells_how_many_lines_had_no_room() -> None:
+    reading, writing = os.pipe()
+    sink = Sink(writing, most_bytes=100_000)
+    handler = StderrHandler(sink)
+    handler.setFormatter(make_formatter("json"))
+    for _ in range(20):
+        handler.emit(record("x" * 16_000))
+    assert not sink.has_room
+    read: list[bytes] = []
+    reader = threading.Thread(target=_read_all, args=(reading, read))
+    reader.start()
+    handler.flush()
+    handler.emit(record("again"))
+    handler.flush()
+    for end in (writing, sink._unblocking):
+        if end is not None:
+            os.close(end)
+    reader.join(timeout=10)
+    lines = [json.loads(line) for line in b"".join(read).splitlines()]
+    assert lines[-2]["event"] == "again"
+    assert lines[-1]["event"] == "lines dropped: stderr is not read"
+    assert lines[-1]["dropped"] == 20 - (len(lines) - 2)
+
+
+def _read_all(descriptor: int, read: list[bytes]) -> None:
+    while piece := os.read(descriptor, 65_536):
+        read.append(piece)
+    os.close(descriptor)

@@ -10,10 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from events import process_probes
 from events.connection import ServerTooOld, connect_unless
 from explanations.attempts import Policy
 from explanations.children import ExplainerUnusable, Limits
 from explanations.worker import ExplainWorker
+from observability import tracing
 
 
 class Command(BaseCommand):
@@ -31,7 +33,12 @@ class Command(BaseCommand):
         if options["concurrency"] < 1:
             raise CommandError("--concurrency must be 1 or more")
         try:
-            asyncio.run(self._run(options["concurrency"]))
+            with tracing.exporting(
+                settings.GATEWAY.otel_exporter_otlp_endpoint,
+                service="worker",
+                ratio=settings.GATEWAY.otel_traces_sampler_arg,
+            ):
+                asyncio.run(self._run(options["concurrency"]))
         except (ServerTooOld, ConnectionError, ExplainerUnusable) as error:
             raise CommandError(str(error)) from None
 
@@ -52,6 +59,7 @@ class Command(BaseCommand):
             ack_wait_s=config.explain_ack_wait_s,
         )
         try:
-            await worker.run(stop)
+            async with process_probes.serving("worker", connection):
+                await worker.run(stop)
         finally:
             await connection.drain()

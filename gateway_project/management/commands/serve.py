@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import socket
+import ssl
 import sys
 from typing import Any
 
@@ -13,9 +14,10 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gateway_project import server, system_limits
+from gateway_project import server, system_limits, tls
 from gateway_project.launcher import Launcher
 from gateway_project.lifeline import Lifeline
+from observability import shared_metrics
 
 MOST_WORKERS = 64
 
@@ -43,6 +45,18 @@ class Command(BaseCommand):
             default=settings.GATEWAY.gateway_role,
             help="everything, HTTP only, or WebSockets and probes only (default: GATEWAY_ROLE, or all)",
         )
+        parser.add_argument(
+            "--tls-certificate",
+            metavar="FILE",
+            default=settings.GATEWAY.tls_certificate,
+            help="speak TLS with this certificate, in PEM (default: TLS_CERTIFICATE)",
+        )
+        parser.add_argument(
+            "--tls-key",
+            metavar="FILE",
+            default=settings.GATEWAY.tls_key,
+            help="its private key, in PEM (default: TLS_KEY)",
+        )
         # What the launcher hands to its workers: two file descriptors, and how often to say that they live.
         parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
         parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
@@ -54,10 +68,15 @@ class Command(BaseCommand):
             raise CommandError("--port must be between 0 (any free port) and 65535")
         if workers is not None and not 1 <= workers <= MOST_WORKERS:
             raise CommandError(f"--workers must be between 1 and {MOST_WORKERS}")
-        settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, gateway_role=role)
+        certificate, key = options["tls_certificate"], options["tls_key"]
+        # Also in a launcher, which would otherwise start workers that cannot serve, again and again.
+        context = _load_tls(certificate, key)
+        settings.GATEWAY = msgspec.structs.replace(
+            settings.GATEWAY, gateway_role=role, tls_certificate=certificate, tls_key=key
+        )
         if options["lifeline"] is not None:
             lifeline = Lifeline(_inherited(options["lifeline"]), options["beat"])
-            server.serve(_inherited(options["listener"]), lifeline)
+            server.serve(_inherited(options["listener"]), lifeline, context)
             return
         system_limits.raise_open_files()
         try:
@@ -66,24 +85,38 @@ class Command(BaseCommand):
             raise CommandError(str(busy)) from None
         _advise(workers or 1)
         if workers is None:
-            server.serve(sock)
+            server.serve(sock, tls=context)
         else:
             _launch(sock, host, role, workers)
 
 
+def _load_tls(certificate: str, key: str) -> ssl.SSLContext | None:
+    if bool(certificate) != bool(key):
+        raise CommandError("--tls-certificate and --tls-key go together: give both or neither")
+    try:
+        return tls.load(certificate, key) if certificate else None
+    except tls.Unusable as unusable:
+        raise CommandError(str(unusable)) from None
+
+
 def _launch(reserved: socket.socket, host: str, role: str, workers: int) -> None:
     port = str(reserved.getsockname()[1])
+    certificate, key = settings.GATEWAY.tls_certificate, settings.GATEWAY.tls_key
     manage = str(settings.BASE_DIR / "manage.py")
     command = [sys.executable, manage, "serve", "--host", host, "--port", port, "--role", role]
+    if certificate:
+        command += ["--tls-certificate", certificate, "--tls-key", key]
     logger.info(
-        "workers: %d, at http://%s:%s, role %s; SIGHUP renews them one by one, SIGTERM ends them",
+        "workers: %d, at %s://%s:%s, role %s; SIGHUP renews them one by one, SIGTERM ends them",
         workers,
+        "https" if certificate else "http",
         f"[{host}]" if ":" in host else host,
         port,
         role,
     )
-    if not asyncio.run(_run(command, reserved, workers)):
-        sys.exit(1)
+    with shared_metrics.shared():
+        if not asyncio.run(_run(command, reserved, workers)):
+            sys.exit(1)
 
 
 async def _run(command: list[str], reserved: socket.socket, workers: int) -> bool:

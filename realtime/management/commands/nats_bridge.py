@@ -12,12 +12,13 @@ import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from events import streams
+from events import process_probes, streams
 from events.connection import Connection, ServerTooOld, connect_unless
 from events.relay import Relay
 from explanations.reconciling import reconcile_for_ever
-from observability import collector
+from observability import collector, tracing
 from observability.tasks import end
+from realtime import bridge_metrics
 from realtime.bridge import Layer, Predictions
 from realtime.courier import Courier, Freight, StoreStuck
 from realtime.explained import Explanations
@@ -30,7 +31,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            uvloop.run(self._run())
+            with tracing.exporting(
+                settings.GATEWAY.otel_exporter_otlp_endpoint,
+                service="bridge",
+                ratio=settings.GATEWAY.otel_traces_sampler_arg,
+            ):
+                uvloop.run(self._run())
         except (ServerTooOld, ConnectionError) as error:
             raise CommandError(str(error)) from None
         except StoreStuck as stuck:
@@ -48,7 +54,8 @@ class Command(BaseCommand):
         if connection is None:
             return
         try:
-            await _bridge(connection, stop)
+            async with process_probes.serving("bridge", connection):
+                await _bridge(connection, stop)
         finally:
             await connection.drain()
 
@@ -67,6 +74,7 @@ async def _bridge(connection: Connection, stop: asyncio.Event) -> None:
     ]
     beside = [
         asyncio.create_task(predictions.beat()),
+        asyncio.create_task(bridge_metrics.watch_for_ever(connection, predictions.durable)),
         asyncio.create_task(reconcile_for_ever(connection, relay)),
     ]
     try:

@@ -1,0 +1,1 @@
+"""What `manage.py doctor` looks at. Each module yields findings; a failed one names its remedy."""

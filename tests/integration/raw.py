@@ -1,0 +1,46 @@
+"""Requests to the letter, also those that no client library sends."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tests.stack import Stack
+
+
+class Answer(NamedTuple):
+    """The first answer on a connection, and what came after it (in `body`, where no length is told)."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    rest: bytes
+
+
+def ask(stack: Stack, request: bytes, *, silent_s: float = 2.0) -> Answer:
+    """Send `request` as it is; what comes until the connection is closed, or silent. Status 0 for nothing."""
+    place = urlsplit(stack.base_url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=silent_s) as opened:
+        with contextlib.suppress(OSError):
+            opened.sendall(request)
+        received = b""
+        with contextlib.suppress(OSError):
+            while chunk := opened.recv(65_536):
+                received += chunk
+    head, _, rest = received.partition(b"\r\n\r\n")
+    if not head:
+        return Answer(0, {}, b"", b"")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    length = int(headers.get("content-length", len(rest)))
+    return Answer(int(first.split()[1]), headers, rest[:length], rest[length:])
+
+
+def get(
+    stack: Stack, target: bytes, *lines: bytes, method: bytes = b"GET", host: bytes = b"localhost"
+) -> Answer:
+    """One request for `target` with `lines` as headers, on a connection of its own."""
+    head = [b"%b %b HTTP/1.1" % (method, target), b"Host: " + host, *lines, b"Connection: close"]
+    return ask(stack, b"\r\n".join(head) + b"\r\n\r\n")
