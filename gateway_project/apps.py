@@ -22,7 +22,10 @@ class GatewayConfig(AppConfig):
     verbose_name = "Prediction Gateway"
 
     def ready(self) -> None:
+        from gateway_project import django_metrics
+
         sys.excepthook = log_uncaught
+        django_metrics.count_models()
         connection_created.connect(_on_connection)
 
 

@@ -121,7 +121,7 @@ UNFOLD = admin_looks.UNFOLD
 # What django-ratelimit counts attempts in, and what tells a form that is sent twice; nothing else is cached.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "gateway_project.django_metrics.CountedCache",
         "LOCATION": GATEWAY.redis_url,
         "KEY_PREFIX": "pgw:guard",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
