@@ -314,7 +314,7 @@ _ASKED: dict[str, Asked] = {
 def _keep_predictions(patched: pytest.MonkeyPatch) -> list[str]:
     wanted: list[str] = []
 
-    def find_all(symbols: list[str]) -> dict[str, PredictionDocument]:
+    def find_all(symbols: list[str], asked_by: str) -> dict[str, PredictionDocument]:
         wanted.extend(symbols)
         return {symbol: document(1, symbol) for symbol in symbols}
 

@@ -568,3 +568,33 @@ async def test_a_head_without_an_end_behind_another_request_is_cut_off() -> None
         with pytest.raises(ConnectionError):
             await peer.send(WHOLE[:-2], *[MORE] * 1_000)
         server.may_answer.set()
+
+
+WITH_A_BODY = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize("waits_s", [0, 3 * SOON_S], ids=["at once", "later"])
+@on_uvloop
+async def test_a_body_that_comes_after_the_answer_is_discarded(
+    monkeypatch: pytest.MonkeyPatch, waits_s: float
+) -> None:
+    monkeypatch.setattr(http_protocol, "BODY_REST_WITHIN_S", 2 * SOON_S)
+    async with served() as (_, peer):
+        for _ in range(2):
+            await peer.send(WITH_A_BODY)
+            assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+            await peer.send(b"GET /", b"67890")
+            await asyncio.sleep(waits_s)
+        await peer.send(WHOLE)
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("said", [WITH_A_BODY, WITH_A_BODY + b"12345"])
+@on_uvloop
+async def test_a_body_that_does_not_come_after_the_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "BODY_REST_WITHIN_S", SOON_S)
+    async with served() as (_, peer):
+        await peer.send(said)
+        assert (await peer.rest()).count(b"HTTP/1.1 200 ") == 1

@@ -22,6 +22,7 @@ from tests.stack import Stack, eventually, receive
 ESTABLISHED, LISTENING = "01", "0A"
 # Between two calls of a stream, so that it leaves the processors to those who start.
 _PAUSE_S = 0.005
+NOBODY_LISTENS = "nobody listens"
 
 
 class Gateway:
@@ -127,6 +128,21 @@ def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None
         while not enough.wait(_PAUSE_S):
             try:
                 outcomes.append(str(client.get("/version").status_code))
+            except httpx.ConnectError:
+                outcomes.append(NOBODY_LISTENS)
+            except httpx.HTTPError as error:
+                outcomes.append(repr(error))
+
+
+def keep_reading(url: str, enough: threading.Event, outcomes: list[str]) -> None:
+    """Hot reads without a pause, on a connection that is kept as long as the server keeps it."""
+    with httpx.Client(base_url=url, timeout=20) as client:
+        while not enough.is_set():
+            try:
+                outcomes.append(str(client.get("/api/predictions?symbols=AAPL").status_code))
+            except httpx.ConnectError:
+                outcomes.append(NOBODY_LISTENS)
+                return
             except httpx.HTTPError as error:
                 outcomes.append(repr(error))
 
@@ -138,8 +154,38 @@ def call_anew(url: str, enough: threading.Event, outcomes: list[str]) -> None:
             try:
                 one.request("GET", "/health/live")
                 outcomes.append(str(one.getresponse().status))
+            except ConnectionRefusedError:
+                outcomes.append(NOBODY_LISTENS)
             except (OSError, http.client.HTTPException) as error:
                 outcomes.append(repr(error))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_under_load_fails_no_request_and_tells_every_socket(stack: Stack, workers: str) -> None:
+    gateway = Gateway(stack, "--workers", workers)
+    gateway.ready(int(workers))
+    address = gateway.url.replace("http", "ws") + "/ws/predictions"
+    key = {"X-API-Key": stack.key}
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(connect(address, additional_headers=key)) for _ in range(20)]
+        assert {receive(one)["type"] for one in sockets} == {"welcome"}
+        streams = [
+            held.enter_context(calling(call, gateway.url))
+            for call in (keep_calling, call_anew, keep_reading) * 3
+        ]
+        eventually(lambda: all(len(stream) > 20 for stream in streams))
+        gateway.process.send_signal(signal.SIGTERM)
+        # 30 s is what container hosts give before they kill.
+        assert gateway.process.wait(timeout=30) == 0
+        eventually(lambda: all(stream[-1] == NOBODY_LISTENS for stream in streams))
+        closes = set()
+        for one in sockets:
+            with pytest.raises(ConnectionClosed) as closed:
+                receive(one)
+            closes.add(closed.value.rcvd and closed.value.rcvd.code)
+    assert closes == {1012}
+    for stream in streams:
+        assert set(stream) == {"200", NOBODY_LISTENS}
 
 
 def test_a_launcher_for_http_ends_well_and_what_is_under_way_is_answered(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """Who is measured. All look up an API key by its digest, count the call, and answer with a prediction.
 
+None writes a line a request, but for `LOGGED`, which is what the gateway does unless it is told not to.
 Each gets what its makers advise: a peer set up badly would prove nothing. The gateway keeps records of keys
 and newest values in memory and follows their changes; it asks Redis only to count calls of keys with limits.
 The peers keep nothing: as such services are written, they ask Redis for the key's record, its count and the
@@ -37,6 +38,7 @@ class Contender:
 
 
 GATEWAY = "gateway"
+LOGGED = "gateway-logged"
 PRO = "gateway-pro"
 DJANGO = "gateway-django"
 TWO_WORKERS = "gateway-2"
@@ -103,6 +105,7 @@ CONTENDERS = {
     contender.name: contender
     for contender in (
         Contender(GATEWAY, _gateway(), lacks=_NO_LIMITS, environ=_HOT),
+        Contender(LOGGED, _gateway(), lacks=_NO_LIMITS, environ=_HOT | {"LOG_LEVEL": "INFO"}),
         Contender(PRO, _gateway(), key="limited", environ=_HOT),
         Contender(TWO_WORKERS, _gateway("--workers", "2"), lacks=_NO_LIMITS, environ=_HOT),
         Contender(

@@ -13,6 +13,7 @@ from benchmarks.http.contenders import (
     FASTIFY_SCRIPT,
     GATEWAY,
     GRANIAN,
+    LOGGED,
     PRO,
     Contender,
 )
@@ -42,6 +43,8 @@ SCENARIO = Scenario(
         Ratio(GATEWAY, FASTAPI, floor=8, aim=12),
         Ratio(GATEWAY, FASTIFY, floor=1, aim=1.5),
         Ratio(GATEWAY, CONSTANT, floor=0.6, aim=0.75),
+        Ratio(LOGGED, GATEWAY),
+        Ratio(LOGGED, FASTAPI),
         Ratio(PRO, FASTAPI, floor=3, aim=6),
         Ratio(PRO, FASTIFY),
         Ratio(GATEWAY, FASTAPI_SCRIPT),
@@ -59,7 +62,7 @@ SCENARIO = Scenario(
         ),
     ),
     by_default=(
-        *(GATEWAY, PRO, DJANGO, DJANGO_ASGI),
+        *(GATEWAY, LOGGED, PRO, DJANGO, DJANGO_ASGI),
         *(FASTAPI, FASTIFY, FASTAPI_SCRIPT, FASTIFY_SCRIPT),
         *(CONSTANT, CONSTANT_GRANIAN, GRANIAN),
     ),
