@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from events import outbox
 from events.explanations import Depth
-from explanations import documents, messages
+from explanations import documents, messages, ordering
 from explanations.models import Computation, ExplanationJob
 
 AUDIT_KIND = "explanation"
@@ -83,11 +83,7 @@ def cancel(*, computation_id: uuid.UUID, actor: str, now: datetime) -> None:
     computation = _hold(computation_id)
     if computation.state not in Computation.UNFINISHED:
         raise NothingToCancel
-    Computation.objects.filter(pk=computation_id).update(
-        state=Computation.State.CANCELLED, heard_at=now, finished_at=now
-    )
-    outbox.drop([str(computation_id)])
-    messages.tell_to_leave(computation_id)
+    ordering.stop(computation, now)
     audit.record(
         actor=actor,
         action="explanation.cancel",

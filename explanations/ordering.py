@@ -24,6 +24,7 @@ from events.explanations import Depth, PinnedPrediction
 from explanations import idempotency, messages
 from explanations.idempotency import Repeatable
 from explanations.models import Computation, ExplanationJob
+from observability import metrics
 
 _TRIES = 20
 _FINISHED = (Computation.State.DONE, Computation.State.FAILED)
@@ -105,15 +106,16 @@ def cancel(*, job_id: uuid.UUID, account_id: int, now: datetime) -> None:
         raise JobFinished
     still.update(cancelled_at=now)
     if not ExplanationJob.objects.filter(computation=computation, cancelled_at=None).exists():
-        _stop(computation.pk, now)
+        stop(computation, now)
 
 
-def _stop(computation_id: uuid.UUID, now: datetime) -> None:
-    """End a computation that nobody waits for any more."""
-    unfinished = Computation.objects.filter(pk=computation_id, state__in=Computation.UNFINISHED)
+def stop(computation: Computation, now: datetime) -> None:
+    """End a computation that nobody waits for any more; nothing where it has ended."""
+    unfinished = Computation.objects.filter(pk=computation.pk, state__in=Computation.UNFINISHED)
     if unfinished.update(state=Computation.State.CANCELLED, heard_at=now, finished_at=now):
-        outbox.drop([str(computation_id)])
-        messages.tell_to_leave(computation_id)
+        outbox.drop([str(computation.pk)])
+        messages.tell_to_leave(computation.pk)
+        transaction.on_commit(metrics.jobs_ended.labels("cancelled", computation.depth).inc)
 
 
 def _hold_account(caller: Caller) -> int:

@@ -56,7 +56,6 @@ def _begin() -> asyncio.Task[None]:
 
 def _begin_to_sample() -> list[asyncio.Task[None]]:
     exposition.register(pool_metrics.sample)
-    if settings.GATEWAY.gateway_role != "web" or settings.GATEWAY.hot_reads:
-        socket_metrics.begin()
+    socket_metrics.begin()
     loop = asyncio.get_running_loop()
     return [loop.create_task(exposition.sample_for_ever()), loop.create_task(health.watch_for_ever())]

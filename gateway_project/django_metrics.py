@@ -6,9 +6,12 @@ bulk, so signals count instead. Its cache wants django-redis, which has no other
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
@@ -24,6 +27,13 @@ from django_prometheus.models import model_deletes, model_inserts, model_updates
 # each, Django would have to read them first.
 COUNTED = ("accounts.Account", "accounts.User", "accounts.ApiKey", "accounts.Tier", "accounts.Limit")
 _BACKEND = "redis"
+for _counter in (
+    django_cache_get_total,
+    django_cache_hits_total,
+    django_cache_misses_total,
+    django_cache_get_fail_total,
+):
+    _counter.labels(_BACKEND)
 
 
 def count_models() -> None:
@@ -37,19 +47,36 @@ def count_models() -> None:
 
 
 class CountedCache(RedisCache):
-    """Django's cache in Redis, which counts how its reads end."""
+    """Django's cache in Redis; counts how look-ups end: `get`, and `add`, which looks before it sets."""
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """As Django's; an error is counted and goes on."""
-        django_cache_get_total.labels(_BACKEND).inc()
+        """As Django's."""
         nothing = object()
-        try:
+        with _counted_errors():
             found = super().get(key, nothing, version)
-        except Exception:
-            django_cache_get_fail_total.labels(_BACKEND).inc()
-            raise
-        (django_cache_misses_total if found is nothing else django_cache_hits_total).labels(_BACKEND).inc()
+        _count_look_up(is_hit=found is not nothing)
         return default if found is nothing else found
+
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        """As Django's."""
+        with _counted_errors():
+            is_new = super().add(key, value, timeout, version)
+        _count_look_up(is_hit=not is_new)
+        return is_new
+
+
+@contextlib.contextmanager
+def _counted_errors() -> Iterator[None]:
+    django_cache_get_total.labels(_BACKEND).inc()
+    try:
+        yield
+    except Exception:
+        django_cache_get_fail_total.labels(_BACKEND).inc()
+        raise
+
+
+def _count_look_up(*, is_hit: bool) -> None:
+    (django_cache_hits_total if is_hit else django_cache_misses_total).labels(_BACKEND).inc()
 
 
 def _count_save(sender: type[Model], *, created: bool, **_: Any) -> None:

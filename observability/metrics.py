@@ -119,7 +119,7 @@ dead_letters = Gauge(
 
 # Explanations
 
-jobs = Gauge("pgw_jobs", "Jobs of the last day.", ["state"], multiprocess_mode="livemax")
+jobs = Gauge("pgw_jobs", "Computations that have not ended.", ["state"], multiprocess_mode="livemax")
 jobs_ended = Counter("pgw_jobs_ended", "Jobs that have ended.", ["outcome", "depth"])
 job_duration = Histogram(
     "pgw_job_duration_seconds",

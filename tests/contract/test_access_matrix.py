@@ -48,6 +48,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("start", "GET"): (200,) * 8,
     ("error-page", "GET"): (200,) * 8,
     ("health", "GET"): (200,) * 8,
+    # All of them are on this machine, which is a network of METRICS_NETWORKS.
+    ("metrics", "GET"): (200, 200, 200, 200, 200, 200, 200, 200),
     ("version", "GET"): (200,) * 8,
 }
 
@@ -119,6 +121,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("start", "GET"): lambda cast: {"url": "/"},
     ("error-page", "GET"): lambda cast: {"url": "/errors/UNKNOWN_SYMBOL"},
     ("health", "GET"): lambda cast: {"url": "/health/ready"},
+    ("metrics", "GET"): lambda cast: {"url": "/metrics"},
     ("version", "GET"): lambda cast: {"url": "/version"},
 }
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import Counter, Gauge, Histogram
 
+from gateway_project import django_metrics
+from observability import metrics
 from tests.deploy import expressions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,19 +23,25 @@ GROUPS = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
 RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED: dict[str, frozenset[str]] = {rule["record"]: frozenset() for rule in RULES if "record" in rule}
+# Of django-prometheus, what the models count; its cache is never read, so nothing counts there.
+OURS = ("pgw_", "django_model_", "django_cache_")
 TESTS = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_a_rule_asks_for_metrics_and_labels_that_there_are(
-    rule: dict[str, Any], live_metrics: set[str]
+    rule: dict[str, Any], live_metrics: set[str], exposed: expressions.Exposed
 ) -> None:
     assert expressions.complaints(rule["expr"], live_metrics, RECORDED) == []
+    assert expressions.strange_values(rule["expr"], exposed) == []
 
 
 @pytest.mark.parametrize("series", sorted({one["series"] for case in TESTS for one in case["input_series"]}))
-def test_an_invented_series_looks_like_a_real_one(series: str, live_metrics: set[str]) -> None:
+def test_an_invented_series_looks_like_a_real_one(
+    series: str, live_metrics: set[str], exposed: expressions.Exposed
+) -> None:
     assert expressions.complaints(series, live_metrics) == []
+    assert expressions.strange_values(series, exposed) == []
 
 
 def test_every_alert_has_a_name_of_its_own() -> None:
@@ -113,6 +122,17 @@ def test_every_process_is_scraped_under_the_name_that_rules_and_panels_use() -> 
     assert config["global"]["external_labels"].keys() == {"docs"}
 
 
+def test_a_value_that_there_never_is_is_found_out(exposed: expressions.Exposed) -> None:
+    told = expressions.strange_values(
+        'max by (dependency) (pgw_dependency_up{dependency="postgres"})', exposed
+    )
+    assert told == ['pgw_dependency_up is never dependency="postgres"']
+    bucket = 'rate(pgw_publish_to_send_seconds_bucket{job="gateway-ws", le="0.25"}[5m])'
+    assert expressions.strange_values(bucket, exposed) == [
+        'pgw_publish_to_send_seconds_bucket is never le="0.25"'
+    ]
+
+
 def test_an_expression_on_what_there_is_not_is_found_out(live_metrics: set[str]) -> None:
     def told(expression: str) -> list[str]:
         return expressions.complaints(expression, live_metrics)
@@ -132,11 +152,54 @@ def test_an_expression_on_what_there_is_not_is_found_out(live_metrics: set[str])
         told("sum(rate(pgw_sockets[5m])")
 
 
-def test_the_names_in_a_text_of_metrics_are_those_of_its_series() -> None:
+def test_what_a_text_of_metrics_only_declares_cannot_be_asked_for() -> None:
     text = (
         "# HELP pgw_sockets Sockets.\n# TYPE pgw_sockets gauge\npgw_sockets 3\n"
-        "# TYPE pgw_jobs_ended_total counter\n# TYPE pgw_hub_gaps counter\n"
-        "# TYPE pgw_bridge_lag_seconds histogram\n"
+        '# TYPE pgw_jobs_ended_total counter\npgw_jobs_ended_total{depth="fast"} 1\n'
+        "# TYPE pgw_hub_gaps_total counter\n"
+        '# TYPE pgw_lag histogram\npgw_lag_bucket{le="+Inf"} 1\npgw_lag_count 1\npgw_lag_sum 2\n'
     )
-    lag = {f"pgw_bridge_lag_seconds_{part}" for part in ("bucket", "sum", "count")}
-    assert expressions.names_in(text) == {"pgw_sockets", "pgw_jobs_ended_total", "pgw_hub_gaps_total"} | lag
+    read = expressions.read(text)
+    lag = {f"pgw_lag_{part}" for part in ("bucket", "sum", "count")}
+    assert expressions.names_in(text) == {"pgw_sockets", "pgw_jobs_ended_total"} | lag
+    assert read.types.keys() == {"pgw_sockets", "pgw_jobs_ended_total", "pgw_hub_gaps_total", "pgw_lag"}
+    assert read.labels["pgw_jobs_ended_total"] == {"depth"}
+    assert read.values == {("pgw_jobs_ended_total", "depth"): {"fast"}, ("pgw_lag_bucket", "le"): {"+Inf"}}
+
+
+def test_the_table_of_metrics_is_what_a_running_gateway_exports(exposed: expressions.Exposed) -> None:
+    """Put what the first assertion misses into `expressions.METRICS`, and on a panel of the dashboard."""
+    live = {name: kind for name, kind in exposed.types.items() if name.startswith(OURS)}
+    assert live == {name: kind for name, (kind, _) in expressions.METRICS.items()}
+    series = {name: labels for name, labels in exposed.labels.items() if name.startswith(OURS)}
+    known = expressions.series_of()
+    assert known.keys() - series.keys() == expressions.CONDITIONAL, "nothing in these was ever counted"
+    # A process that was started alone has no label pid.
+    told = {name: known[name] - expressions.TARGET_LABELS - {"pid"} for name in series}
+    assert series == told
+
+
+def test_the_labels_in_the_table_are_those_of_the_code() -> None:
+    """Also of what a healthy gateway does not count, and of processes that a launcher runs."""
+    declared = {}
+    for one in [*vars(metrics).values(), *vars(django_metrics).values()]:
+        if isinstance(one, Counter | Gauge | Histogram):
+            of_each = isinstance(one, Gauge) and one._multiprocess_mode == "liveall"
+            name = one._name + ("_total" if isinstance(one, Counter) else "")
+            declared[name] = (one._type, (*one._labelnames, *(("pid",) if of_each else ())))
+    assert {name: of for name, of in declared.items() if name.startswith(OURS)} == expressions.METRICS
+
+
+@pytest.mark.parametrize("role", ["web", "bridge", "worker"])
+def test_promtool_agrees_with_the_metrics_of_each_role(
+    role: str, exposed_texts: dict[str, str], promtool: str
+) -> None:
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=exposed_texts[role],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -180,7 +180,7 @@ def test_prometheus_asks_where_the_services_answer() -> None:
 def test_grafana_finds_source_and_dashboards_where_they_are_mounted() -> None:
     source = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/prometheus.yaml").read_text())
     assert source["datasources"][0]["url"] == "http://prometheus:9090"
-    boards = yaml.safe_load((FOLDER / "grafana/provisioning/dashboards/gateway.yaml").read_text())
+    boards = yaml.safe_load((FOLDER / "grafana/provisioning/dashboards/dashboards.yaml").read_text())
     targets = {volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]}
     assert boards["providers"][0]["options"]["path"] in targets
 

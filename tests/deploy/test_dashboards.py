@@ -43,10 +43,13 @@ def anchors() -> set[str]:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_every_query_of_a_panel_asks_for_what_there_is(panel: dict[str, Any], live_metrics: set[str]) -> None:
+def test_every_query_of_a_panel_asks_for_what_there_is(
+    panel: dict[str, Any], live_metrics: set[str], exposed: expressions.Exposed
+) -> None:
     assert panel["targets"]
     for target in panel["targets"]:
         assert expressions.complaints(target["expr"], live_metrics, RECORDED) == [], target["expr"]
+        assert expressions.strange_values(target["expr"], exposed) == [], target["expr"]
         assert target["legendFormat"]
 
 
@@ -106,17 +109,24 @@ def test_every_metric_of_the_gateway_is_on_a_panel() -> None:
     assert unseen == []
 
 
-def provisioned(name: str, part: str) -> list[dict[str, Any]]:
-    """What Grafana is told at its start."""
-    told: list[dict[str, Any]] = yaml.safe_load((GRAFANA / "provisioning" / name).read_text())[part]
-    return told
+def test_every_panel_that_the_runbook_names_exists() -> None:
+    prose = re.sub(r"```.*?```|`[^`\n]+`", "", RUNBOOK, flags=re.DOTALL)
+    named = set(re.findall(r'"([A-Z][^"]+)"', " ".join(prose.split())))
+    shown = {panel["title"] for one in DASHBOARDS.values() for panel in panels_of(one)}
+    variables = {one["label"] for board in DASHBOARDS.values() for one in board["templating"]["list"]}
+    assert "Errors by route" in named
+    assert named - shown - variables - {board["title"] for board in DASHBOARDS.values()} == set()
+
+
+def provisioned(name: str, part: str) -> dict[str, Any]:
+    """The one thing of its kind that Grafana is told at its start."""
+    [told] = yaml.safe_load((GRAFANA / "provisioning" / name).read_text())[part]
+    return dict(told)
 
 
 def test_grafana_finds_the_source_and_the_dashboards_by_themselves() -> None:
-    [source] = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yaml").read_text())[
-        "datasources"
-    ]
-    [provider] = yaml.safe_load((GRAFANA / "provisioning/dashboards/gateway.yaml").read_text())["providers"]
+    source = provisioned("datasources/prometheus.yaml", "datasources")
+    provider = provisioned("dashboards/dashboards.yaml", "providers")
     assert source["type"] == "prometheus"
     assert source["editable"] is False
     assert provider["allowUiUpdates"] is False

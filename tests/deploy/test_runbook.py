@@ -16,8 +16,12 @@ import pytest
 import yaml
 from django.core.management import get_commands, load_command_class
 from django.db.migrations.loader import MigrationLoader
+from django.urls import resolve
 
+from events.streams import JOBS, PREDICTIONS
 from gateway_project.config import Config
+from realtime.bridge import Predictions
+from realtime.explained import Explanations
 from tests import servers
 from tests.servers import Server
 from tests.stack import ROOT, Stack, event, eventually
@@ -81,6 +85,31 @@ def test_every_migration_that_is_named_exists() -> None:
     assert named
     for app, number in named:
         assert any(one == app and name.startswith(number) for one, name in there), f"{app} {number}"
+
+
+def test_every_path_that_is_asked_for_exists() -> None:
+    named = set(re.findall(r"127\.0\.0\.1:\d+(/[^\s\"?]*)", TYPED))
+    named |= set(re.findall(r"\b(?:GET|POST|DELETE) (/[^\s`?]+)", TYPED))
+    named |= {word for word in COMMANDS if re.fullmatch(r"/[a-z/]+", word)}
+    assert {"/health", "/health/ready", "/admin/", "/auth/revoke"} <= named
+    for path in named:
+        resolve(path)  # raises Resolver404
+
+
+def test_every_stream_and_consumer_that_is_named_exists() -> None:
+    consumers = {(of.stream.name, of.durable) for of in (Predictions, Explanations)}
+    removed = re.findall(r"consumer rm --force (\S+) (\S+)", TYPED)
+    assert set(removed) == consumers
+    assert set(re.findall(r"consumer info (\S+) (\S+)`", RUNBOOK)) <= consumers
+    assert set(re.findall(r"stream info (\S+)`", RUNBOOK)) <= {one.name for one in (PREDICTIONS, JOBS)}
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = set(re.findall(r"\b(?:docker|benchmarks)/[\w./]*\w", RUNBOOK))
+    named |= {f"docs/{name}" for name in re.findall(r"\]\(([A-Z]+\.md)", RUNBOOK)}
+    own = {"docker/.env", "docker/compose.override.yaml"}
+    assert "docker/compose.yaml" in named
+    assert [name for name in sorted(named - own) if not (ROOT / name).exists()] == []
 
 
 def test_every_service_of_docker_compose_is_one_of_ours() -> None:

@@ -12,6 +12,7 @@ import pytest
 import redis
 from django.db import OperationalError
 from django.utils import timezone
+from prometheus_client import REGISTRY
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.callers import Caller
@@ -179,6 +180,8 @@ def test_cancelling_the_last_job_stops_the_computation_and_tells_the_workers(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     first, second = order(caller), order(orderer(of="another"))
+    counted = {"outcome": "cancelled", "depth": first.computation.depth}
+    before = REGISTRY.get_sample_value("pgw_jobs_ended_total", counted) or 0.0
     with django_capture_on_commit_callbacks(execute=True):
         cancel(first, caller)
         cancel(first, caller)
@@ -188,6 +191,7 @@ def test_cancelling_the_last_job_stops_the_computation_and_tells_the_workers(
         ordering.cancel(job_id=second.pk, account_id=second.account_id, now=NOW)
         ordering.cancel(job_id=second.pk, account_id=second.account_id, now=NOW)
     assert handed_over == [(streams.EXPLAIN_CANCELLED, str(first.pk).encode())]
+    assert REGISTRY.get_sample_value("pgw_jobs_ended_total", counted) == before + 1
     assert (computation(first).state, computation(first).finished_at) == ("cancelled", NOW)
     assert not OutboxMessage.objects.exists()
 

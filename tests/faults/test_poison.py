@@ -106,6 +106,6 @@ def test_junk_on_the_channel_layer_does_not_end_the_live_flow(stack: Stack, symb
     group = "pgw:layer:__group__predictions"
     with stack.socket(symbol) as socket, redis.Redis.from_url(stack.redis.url) as client:
         for junk in (b"\xc1 no msgpack", json.dumps({"type": "predictions.batch"}).encode()):
-            assert client.publish(group, junk) == 1
+            assert client.publish(group, junk) >= 1
         stack.publish(event(symbol, predicted_price=4.0))
         assert receive(socket)["predicted_price"] == 4.0

@@ -47,7 +47,7 @@ def use(settings: Settings, url: str) -> None:
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": url}}
 
 
-def test_reads_of_the_cache_are_counted_by_how_they_end(
+def test_look_ups_in_the_cache_are_counted_by_how_they_end(
     settings: Settings, redis_client: redis.Redis
 ) -> None:
     use(settings, settings.GATEWAY.redis_url)
@@ -55,9 +55,11 @@ def test_reads_of_the_cache_are_counted_by_how_they_end(
     before = [counted(name, backend="redis") for name in names]
     cache.set("counted", None)
     assert cache.get("counted", 1) is None
+    assert not cache.add("counted", 1)
     cache.delete("counted")
     assert cache.get("counted", 1) == 1
-    assert [counted(name, backend="redis") for name in names] == [before[0] + 2, before[1] + 1, before[2] + 1]
+    assert cache.add("counted", 1)
+    assert [counted(name, backend="redis") for name in names] == [before[0] + 4, before[1] + 2, before[2] + 2]
 
 
 def test_a_read_without_an_answer_is_counted_and_told(settings: Settings) -> None:
