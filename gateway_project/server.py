@@ -18,7 +18,7 @@ from types import FrameType
 
 import uvicorn
 
-from gateway_project import draining
+from gateway_project import draining, last_callers
 from gateway_project.accepting import Acceptor
 from gateway_project.lifeline import Lifeline
 from gateway_project.websocket_protocol import WebSocketProtocol
@@ -156,7 +156,8 @@ def serve(sock: socket.socket, lifeline: Lifeline | None = None, tls: ssl.SSLCon
 class Server(uvicorn.Server):
     """uvicorn's server, which ends in this order:
 
-    1. What the kernel has queued is accepted, then nobody can connect any more.
+    1. Nobody can begin to connect any more; what the kernel has queued is accepted. A worker of a launcher
+       may have a successor at its socket, and leaves the first half to the launcher while there is one.
     2. WebSockets are closed, spread over `DRAIN_S`, while HTTP that is under way or on its way is answered.
     3. uvicorn waits for the rest, `GRACE_S` in all; then lifespan ends.
     """
@@ -165,6 +166,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.server_state: draining.State = draining.State()
         self._lifeline = lifeline
+        self._is_last = lifeline is None
         self._acceptors: list[Acceptor] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -195,6 +197,9 @@ class Server(uvicorn.Server):
         """End in good order, within `GRACE_S` and what lifespan takes."""
         began = time.monotonic()
         self.server_state.draining = True  # from now on answers end their connections
+        if self._is_last:
+            for sock in sockets or []:
+                last_callers.let_nobody_begin(sock)
         await _accept_queued(sockets or [])
         for acceptor in self._acceptors:
             await acceptor.stop()
@@ -210,7 +215,8 @@ class Server(uvicorn.Server):
         )
 
     def _leave(self) -> None:
-        self.should_exit = True
+        """The launcher has gone."""
+        self._is_last = self.should_exit = True
 
 
 def _address_of(sock: socket.socket, is_tls: bool) -> str:
