@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import Any
 
@@ -10,9 +12,12 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from gateway_project import config
 from gateway_project.database import database_outage
 from observability.logging import log_uncaught
 from observability.slow_queries import SlowQueryLog
+
+logger = logging.getLogger(__name__)
 
 
 class GatewayConfig(AppConfig):
@@ -25,6 +30,8 @@ class GatewayConfig(AppConfig):
         from gateway_project import django_metrics
 
         sys.excepthook = log_uncaught
+        for name, meant in config.find_misspelt(os.environ).items():
+            logger.warning("the environment variable %s is no setting; is %s meant?", name, meant)
         django_metrics.count_models()
         connection_created.connect(_on_connection)
 

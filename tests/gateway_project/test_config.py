@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway_project import config
+from gateway_project import config, config_fields, config_kinds
 from gateway_project.config import Config, ConfigurationError
 
 SECRET = {"SECRET_KEY": "only-for-this-test"}
@@ -164,14 +164,19 @@ def test_an_empty_yaml_file_sets_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "text", "remedy"),
     [
-        ("debug", "maybe", "Expected `bool`"),
-        ("worker_threads", "many", "Expected `int`"),
-        ("worker_threads", "1.5", "Expected `int`"),
-        ("worker_threads", "0", "Expected `int` >= 1"),
-        ("database_pool_size", "101", "Expected `int` <= 100"),
-        ("cache_max_age_s", "-1", "Expected `int` >= 0"),
-        ("stale_after_s", "0", "Expected `float` > 0.0"),
-        ("stale_after_s", "soon", "Expected `float`"),
+        ("debug", "maybe", "must be true or false"),
+        ("worker_threads", "many", "must be a whole number, 1 to 100"),
+        ("worker_threads", "1.5", "must be a whole number, 1 to 100"),
+        ("worker_threads", "0", "must be a whole number, 1 to 100"),
+        ("database_pool_size", "101", "must be a whole number, 1 to 100"),
+        ("cache_max_age_s", "-1", "must be a whole number of seconds, 0 or more"),
+        ("bridge_batch_ms", "0", "must be a whole number of milliseconds, 1 or more"),
+        ("explainer_memory_mb", "1", "must be a whole number of MiB, 256 or more"),
+        ("stale_after_s", "0", "must be a number of seconds above 0"),
+        ("stale_after_s", "soon", "must be a number of seconds above 0"),
+        ("otel_traces_sampler_arg", "1.5", "must be a number, 0 to 1"),
+        ("log_format", "text", "must be one of auto, json, pretty"),
+        ("explainer", "Mine", "must be a dotted path such as `package.module.Class`"),
     ],
 )
 def test_a_bad_value_is_told_with_setting_source_and_remedy(
@@ -204,6 +209,92 @@ def test_an_unknown_yaml_key_is_named_and_the_list_of_settings_shown(tmp_path: P
     message = refusal(tmp_path, yaml=f"{key}: red")
     assert message.startswith(f"{key} ({tmp_path}/gateway.yaml) is no setting")
     assert "docs/SETTINGS.md" in message
+
+
+def test_unknown_yaml_keys_are_told_together_with_what_is_near(tmp_path: Path) -> None:
+    place = f"({tmp_path}/gateway.yaml) is no setting"
+    assert refusal(tmp_path, yaml="log-level: x\nDEBUG: x\nzzz: x\nlog_format: x\nalowed_hosts: x") == (
+        f"DEBUG {place}, did you mean debug?; alowed_hosts {place}, did you mean allowed_hosts?; "
+        f"log-level {place}, did you mean log_level?; zzz {place}; docs/SETTINGS.md lists them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GATEWAY_ROLES", "GATEWAY_ROLE"),
+        ("GATEWAY_CONF", "GATEWAY_CONFIG"),
+        ("GATEWAY_LOG_LEVEL", "LOG_LEVEL"),
+        ("GATEWAY_SECRET_KEY", "SECRET_KEY"),
+        ("GATEWAY_GATEWAY_ROLE", "GATEWAY_ROLE"),
+    ],
+)
+def test_a_variable_that_can_be_meant_for_the_gateway_alone_is_refused(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    told = f"{name} (environment variable) is no setting; its name is {meant}"
+    assert refusal(tmp_path, {name: "hunter2"}) == told
+
+
+def test_other_variables_that_begin_so_are_let_be(tmp_path: Path) -> None:
+    # What Kubernetes makes for a Service of that name, what the image has, and what is spelt right as well.
+    for name in ("PORT", "SERVICE_HOST", "PORT_80_TCP", "COMMIT", "VERSION", "IMAGE", "URL", "MODE", "ROUTE"):
+        load(tmp_path, {f"GATEWAY_{name}": "tcp://10.0.0.1:80"})
+    load(tmp_path, {"GATEWAY_ROLE": "web", "GATEWAY_ROLES": "web"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALOWED_HOSTS", "ALLOWED_HOSTS"),
+        ("CORS_ORIGIN", "CORS_ORIGINS"),
+        ("DATABASE_POOLSIZE", "DATABASE_POOL_SIZE"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("log_level", None),
+        ("OTEL_TRACES_SAMPLER", None),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None),
+        ("GATEWAY_CONFIG", None),
+        ("GATEWAY_COMMIT", None),
+        ("DATABASE_HOST", None),
+        ("REDIS_PORT", None),
+        ("HOME", None),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_is_found_and_not_refused(
+    tmp_path: Path, name: str, meant: str | None
+) -> None:
+    assert config.find_misspelt({name: "x"}) == ({name: meant} if meant else {})
+    if meant:
+        assert config.find_misspelt({name: "x", meant: "y"}) == {}
+        load(tmp_path, {name: "x"})
+
+
+@pytest.mark.parametrize("number", ["inf", "Infinity"])
+def test_a_number_without_an_end_is_refused(tmp_path: Path, number: str) -> None:
+    assert "STALE_AFTER_S = inf" in refusal(tmp_path, {"STALE_AFTER_S": number})
+    assert "must be a number of seconds above 0" in refusal(tmp_path, {"STALE_AFTER_S": "nan"})
+
+
+def test_every_kind_is_told_in_words(tmp_path: Path) -> None:
+    words = {name: config_kinds.told(name, kind) for name, kind in config_fields.KINDS.items()}
+    assert words["database_url"] == "a URL"
+    assert words["usage_retention_days"] == "a whole number of days, 1 or more"
+    assert words["log_level"] == "one of DEBUG, INFO, WARNING, ERROR"
+    assert words["allowed_hosts"] == "a list of texts"
+    assert words["data_dir"] == "the path of a folder"
+    assert words["environment"] == "text"
+    assert all(words.values())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, kind in config_fields.KINDS.items() if config_kinds.is_secret(kind)]
+)
+@pytest.mark.parametrize("yaml", ["{hunter2: a}", "[[hunter2]]"])
+def test_the_value_of_a_secret_is_never_told(tmp_path: Path, name: str, yaml: str) -> None:
+    (tmp_path / "gateway.yaml").write_text(f"{name}: {yaml}")
+    with pytest.raises(ConfigurationError) as raised:
+        config.load(tmp_path, {})
+    assert str(raised.value).startswith(f"{name.upper()} ({tmp_path}/gateway.yaml): must be ")
 
 
 @pytest.mark.parametrize("yaml", ["- a", "text", "a: [", "a: b: c", "1: 2", "a: 1\n---\nb: 2"])

@@ -55,3 +55,9 @@ def test_default_secrets_are_refused(environ: dict[str, str], secret: str) -> No
     done = check(**environ | {"SECRET_KEY": secret})
     assert done.returncode != 0
     assert "SECRET_KEY" in done.stderr
+
+
+def test_a_misspelt_setting_is_told_of(environ: dict[str, str]) -> None:
+    done = check(**environ, REDIS_URI="redis://127.0.0.1")
+    assert done.returncode == 0
+    assert "REDIS_URI is no setting; is REDIS_URL meant?" in done.stderr

@@ -50,6 +50,7 @@ def test_all_is_well_on_a_running_gateway(stack: Stack, known: str) -> None:
     assert "arrived" in found["socket"]["seen"]
     assert "refused after" in found["key"]["seen"]
     assert "127.0.0.1" in found["proxies"]["seen"]
+    assert found["settings"]["grade"] == "ok"
     assert found["clock of database"]["grade"] == "ok"
     usable = (
         "SELECT count(*) FROM api_keys k JOIN accounts_account a ON a.id = k.account_id "
@@ -69,8 +70,10 @@ def test_all_is_well_on_a_running_gateway(stack: Stack, known: str) -> None:
 def test_what_cannot_be_reached_is_named_with_its_setting_and_without_its_password(
     stack: Stack, environ: dict[str, str], subject: str, remedy: str
 ) -> None:
-    status, found = examine(stack, "--url", "http://127.0.0.1:1", **environ)
+    status, found = examine(stack, "--url", "http://127.0.0.1:1", ALOWED_HOSTS="example.com", **environ)
     assert status == 1
+    assert "ALOWED_HOSTS is no setting" in found["settings"]["seen"]
+    assert "ALLOWED_HOSTS" in found["settings"]["remedy"]
     assert found[subject]["grade"] == "failed"
     assert remedy in found[subject]["remedy"]
     assert "hush" not in json.dumps(found)
