@@ -25,7 +25,7 @@ MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test faults bench bench-http bench-sockets pins format clean
+.PHONY: help run check test faults bench bench-http bench-sockets pins format docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ bench-http: .venv/.embedded ## the gateway beside FastAPI, Fastify and a constan
 
 bench-sockets: .venv/.embedded ## the gateway beside FastAPI, Node ws and picows, on sockets; about 70 minutes
 	@$(PY) -m benchmarks.sockets $(ARGS)
+
+docker: ## build the images; docker/README.md says how to run them
+	docker compose --file docker/compose.yaml build
 
 clean: ## remove the virtual environment, caches and the data of `make run`
 	rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov

@@ -2,6 +2,7 @@
 
 A value is taken from the first place that has it: environment variable, ``gateway.yaml`` (or the file that
 ``GATEWAY_CONFIG`` names), the running `manage.py up` stack (``.data/endpoints.json``), the default.
+In the file, ``${NAME}`` stands for an environment variable, ``${NAME:-text}`` for one that may be missing.
 What is wrong is told with the setting, its source, and what would be right. The settings themselves are in
 `config_fields`, what must hold of them in `config_checks`.
 """
@@ -41,6 +42,7 @@ __all__ = [
 LOCK_FILE = "up.lock"
 ENDPOINTS_FILE = "endpoints.json"
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file name
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DEVELOPMENT_SECRET = "insecure-development-secret"  # noqa: S105 - refused unless DEBUG is on
 
 
@@ -128,7 +130,28 @@ def _read_yaml(base_dir: Path, environ: Mapping[str, str]) -> tuple[dict[str, An
         place = re.search(r"line \d+, column \d+", str(error))
         where = f" ({place[0]})" if place else ""
         raise ConfigurationError(f"{path} is not a YAML mapping of settings{where}") from None
-    return values, dict.fromkeys(values, str(path))
+    expanded = {name: _expand(name, value, path, environ) for name, value in values.items()}
+    return expanded, dict.fromkeys(values, str(path))
+
+
+def _expand(name: str, value: Any, path: Path, environ: Mapping[str, str]) -> Any:
+    """Put in what references stand for; a value with one is read as that of a variable is."""
+
+    def find(reference: re.Match[str]) -> str:
+        variable, instead = reference.groups()
+        if variable in environ or instead is not None:
+            return environ.get(variable, instead)
+        raise ConfigurationError(
+            f"{name} ({path}): there is no environment variable {variable}. Set it, or write "
+            f"${{{variable}:-something}} to do without it"
+        )
+
+    if isinstance(value, list):
+        return [_REFERENCE.sub(find, item) if isinstance(item, str) else item for item in value]
+    if not isinstance(value, str) or not _REFERENCE.search(value):
+        return value
+    text = _REFERENCE.sub(find, value)
+    return _parse_variable(text, KINDS[name]) if name in KINDS else text
 
 
 def _parse_variable(text: str, wanted: Any) -> Any:

@@ -12,24 +12,23 @@ from django.conf import settings
 from events import relay
 from gateway_project.problems import CONTENT_TYPE, problem
 from observability import health_report, probes
+from observability.health_report import ALIVE_PATHS, READY_PATHS
 from observability.per_loop import PerLoop
 from observability.probes import Check, NotThere, Probes
 from realtime import hub
 
 _JSON = "application/json"
 _ALIVE = b'{"status":"alive"}'
-_LIVE = frozenset({"/health/live", "/liveness"})
-_READY = frozenset({"/health/ready", "/readiness"})
 _SINGLE = {"/health/db": "database", "/health/cache": "redis"}
-PATHS = frozenset({"/health", *_LIVE, *_READY, *_SINGLE})
+PATHS = frozenset({"/health", *ALIVE_PATHS, *READY_PATHS, *_SINGLE})
 
 
 async def answer(path: str) -> tuple[int, str, bytes]:
     """Status, content type and body for one of `PATHS`."""
-    if path in _LIVE:
+    if path in ALIVE_PATHS:
         return 200, _JSON, _ALIVE
     found = await _probes.current(_make).look()
-    if path in _READY:
+    if path in READY_PATHS:
         return _ready(path, health_report.why_not_ready(found))
     if path in _SINGLE:
         one = found[_SINGLE[path]]

@@ -78,13 +78,13 @@ async def _answer(
 ) -> tuple[int, bytes, bytes]:
     if method not in ("GET", "HEAD"):
         return 405, _JSON, b'{"status":"only GET and HEAD"}'
-    if path in ("/health/live", "/liveness"):
+    if path in health_report.ALIVE_PATHS:
         return 200, _JSON, b'{"status":"alive"}'
     if path == "/metrics":
         exposition.sample()
         text = await asyncio.get_running_loop().run_in_executor(None, exposition.render)
         return 200, exposition.CONTENT_TYPE.encode(), text
-    if path in ("/health/ready", "/readiness"):
+    if path in health_report.READY_PATHS:
         reason = health_report.why_not_ready(await probes.look())
         body = {"status": "not ready", "detail": reason} if reason else {"status": "ready"}
         return (503 if reason else 200), _JSON, msgspec.json.encode(body)

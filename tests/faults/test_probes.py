@@ -97,7 +97,10 @@ def test_a_bridge_that_is_away_degrades_and_a_problem_says_why_a_process_is_not_
         "critical": False,
         "detail": "no bridge was heard for three seconds",
     }
-    assert httpx.get(f"{stack.base_url}/readiness").json() == {"status": "ready"}
+    for alias in ("/readiness", "/health/readiness"):
+        assert httpx.get(stack.base_url + alias).json() == {"status": "ready"}
+    for alias in ("/liveness", "/health/liveness"):
+        assert httpx.get(stack.base_url + alias).json() == {"status": "alive"}
     assert httpx.get(f"{stack.base_url}/liveness").json() == {"status": "alive"}
 
 

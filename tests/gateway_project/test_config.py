@@ -55,6 +55,38 @@ ENDPOINTS = {
 }
 
 
+def test_a_file_may_refer_to_the_environment(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        {"PASSWORD": "hush", "ORIGINS": "https://a.example,https://b.example", "COUNT": "7"},
+        yaml=(
+            "database_url: postgresql://u:${PASSWORD}@${DB_HOST:-db}/x\n"
+            "cors_origins: ${ORIGINS}\n"
+            "allowed_hosts: ['${HOST:-h.example}', i.example]\n"
+            "worker_threads: ${COUNT}\n"
+            "debug: ${DEBUGGING:-yes}\n"
+            "symbol_pattern: '[A-Z]$'\n"
+        ),
+    )
+    assert found.database_url == "postgresql://u:hush@db/x"
+    assert found.cors_origins == ["https://a.example", "https://b.example"]
+    assert found.allowed_hosts == ["h.example", "i.example"]
+    assert (found.worker_threads, found.debug, found.symbol_pattern) == (7, True, "[A-Z]$")
+
+
+@pytest.mark.parametrize("value", ["${NOT_SET}", "[a, '${NOT_SET}']"])
+def test_a_reference_to_nothing_is_refused_with_what_would_do(tmp_path: Path, value: str) -> None:
+    told = refusal(tmp_path, yaml=f"allowed_hosts: {value}")
+    assert told.startswith(f"allowed_hosts ({tmp_path / 'gateway.yaml'}): ")
+    assert "no environment variable NOT_SET" in told
+    assert "${NOT_SET:-something}" in told
+
+
+def test_what_a_reference_brings_is_checked_as_the_value_of_a_variable(tmp_path: Path) -> None:
+    told = refusal(tmp_path, {"COUNT": "many"}, yaml="worker_threads: ${COUNT}")
+    assert "WORKER_THREADS = 'many'" in told
+
+
 def test_without_any_source_the_defaults_are_those_of_development_on_loopback(tmp_path: Path) -> None:
     found = load(tmp_path)
     assert found.redis_url == "redis://127.0.0.1:6379/0"
