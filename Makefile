@@ -25,7 +25,7 @@ MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test faults bench bench-http bench-sockets pins format docker clean
+.PHONY: help run check test coverage faults bench bench-http bench-sockets pins format docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -44,8 +44,11 @@ check: .venv/.dev ## lint, types, direction of imports, migrations, container an
 	.venv/bin/kubernetes-validate --strict --quiet $(MANIFESTS)
 	.venv/bin/yamllint --strict --config-data '$(YAML_RULES)' $(COMPOSE) deploy/kubernetes
 
-test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage
+test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage of its own processes
 	$(PY) -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+
+coverage: .venv/.dev ## the same with coverage of all processes that tests start
+	COVERAGE_PATCH=subprocess $(MAKE) --no-print-directory test ARGS="--cov-fail-under=90 $(ARGS)"
 
 faults: .venv/.dev ## what stays true while things are killed, at full size: 10,000 orders of explanations
 	ORDERS=10000 $(PY) -m pytest -n 0 -s tests/faults

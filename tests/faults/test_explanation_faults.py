@@ -25,7 +25,7 @@ import pytest
 from tests.people import Key, add_key
 from tests.stack import Stack, event, eventually
 
-ORDERS = int(os.environ.get("ORDERS", "600"))
+ORDERS = int(os.environ.get("ORDERS", "300"))
 SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT", "FB")
 CALLERS = 8
 
