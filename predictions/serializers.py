@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from events.prediction_updated import parse_market_time
-from predictions import cursors
+from predictions import accuracy, cursors, horizons
 
 
 class MomentField(serializers.Field[datetime, str, str, Any]):
@@ -40,6 +40,34 @@ class CursorField(serializers.Field[tuple[datetime, int], str, str, Any]):
 
     def to_representation(self, value: tuple[datetime, int]) -> str:
         return cursors.encode(*value)
+
+
+class WindowField(serializers.Field[timedelta | None, str, str, Any]):
+    """A length of time as in ``30d``, or ``all``, which is None."""
+
+    default_error_messages = {
+        "invalid": (
+            f"Not a window: use a length of time from {accuracy.SHORTEST_WINDOW.days}d to"
+            f" {accuracy.LONGEST_WINDOW.days}d, as in 30d, 12w or P90D, or all."
+        )
+    }
+
+    def to_internal_value(self, data: str) -> timedelta | None:
+        length = horizons.read_length(data)
+        if data == accuracy.ALL:
+            return None
+        if length is None or length < accuracy.SHORTEST_WINDOW:
+            self.fail("invalid")
+        return length
+
+    def to_representation(self, value: timedelta | None) -> str:
+        return accuracy.ALL if value is None else f"{value.total_seconds():.6f}s"
+
+
+class AccuracyQuery(serializers.Serializer[Any]):
+    """``window``: how far back from the newest market time."""
+
+    window = WindowField(default=accuracy.DEFAULT_WINDOW)
 
 
 class FeaturesQuery(serializers.Serializer[Any]):

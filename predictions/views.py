@@ -8,19 +8,21 @@ from typing import Any, TypedDict
 import msgspec
 from django.conf import settings
 from django.utils import timezone
-from rest_framework import status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from predictions import answers, cursors, reads, record, symbols
+from predictions import accuracy, answers, cursors, reads, record, symbols, track_record
+from predictions.accuracy import AccuracyAnswer
 from predictions.answers import Shown
 from predictions.documents import PredictionDocument, epoch_micros
-from predictions.serializers import FeaturesQuery, HistoryQuery
+from predictions.serializers import AccuracyQuery, FeaturesQuery, HistoryQuery
 
 # One for all requests: each of its own would copy every field, and nothing of a request is kept in it.
 _FEATURES_QUERY = FeaturesQuery()
 _HISTORY_QUERY = HistoryQuery()
+_ACCURACY_QUERY = AccuracyQuery()
 
 
 class InvalidSymbol(ParseError):
@@ -64,7 +66,7 @@ class PredictionPage(msgspec.Struct, frozen=True):
 
 
 class PredictionViewSet(viewsets.ViewSet):
-    """Newest predictions of one or many symbols, and the history of one."""
+    """Newest predictions of one or many symbols, the history of one, and how good it was."""
 
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`."""
@@ -119,6 +121,23 @@ class PredictionViewSet(viewsets.ViewSet):
             lambda: PredictionPage([msgspec.Raw(one.body(**at)) for one in shown], has_more, after),
         )
 
+    def accuracy(self, request: Request, symbol: str) -> Response:
+        """How good the predictions of `symbol` were, by model version and together."""
+        symbol = checked_symbol(symbol)
+        window = _checked_query(request, _ACCURACY_QUERY)["window"]
+        track = track_record.read_track(symbol, window=window, now=timezone.now())
+        if track is None:
+            raise UnknownSymbol(f"There is no prediction for {symbol}.")
+        answer = AccuracyAnswer(
+            symbol=symbol,
+            from_=accuracy.first_moment(track.newest_as_of, window),
+            to=track.newest_as_of,
+            total=accuracy.measure(track.sums),
+            models=[accuracy.measure_model(sums) for sums in track.sums],
+        )
+        body = msgspec.json.encode(answer)
+        return cached(request, answers.combined_etag([body.decode()]), lambda: msgspec.Raw(body))
+
 
 def checked_symbol(text: str) -> str:
     try:
@@ -134,7 +153,7 @@ def _newest(wanted: list[str], asked_by: str) -> dict[str, PredictionDocument]:
         raise StoreUnavailable from error.__cause__
 
 
-def _checked_query(request: Request, query: FeaturesQuery) -> dict[str, Any]:
+def _checked_query(request: Request, query: serializers.Serializer[Any]) -> dict[str, Any]:
     """The query parameters as `query` has them; 400 where they are malformed or empty."""
     checked: dict[str, Any] = query.run_validation(dict(request.query_params.items()))
     return checked
