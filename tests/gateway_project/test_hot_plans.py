@@ -112,6 +112,7 @@ ODD_PATHS = {
     "capital path": "/API/prediction/AAPL",
     "dots": "/api/../api/prediction/AAPL",
     "history": "/api/prediction/AAPL/history",
+    "accuracy": "/api/prediction/AAPL/accuracy",
     "slash at the end": "/api/prediction/AAPL/",
     "slash inside": "/api/prediction/A/B",
     "many, slash at the end": "/api/predictions/?symbols=A",
@@ -329,7 +330,14 @@ def asked_by(found: Plan) -> Any:
     return found.job_id or (*found.symbols, found.depth)
 
 
-PATHS = ["prediction/", "predictions", "explanation/", "explanation/job/", "prediction/AAPL/history"]
+PATHS = [
+    "prediction/",
+    "predictions",
+    "explanation/",
+    "explanation/job/",
+    "prediction/AAPL/history",
+    "prediction/AAPL/accuracy",
+]
 SYMBOLS = ["AAPL", "MSFT", "GOOGLE", "aapl", "", "A B", "A%42", "job", str(JOB), JOB.hex]
 PARTS = [
     "symbols=AAPL",
