@@ -80,11 +80,22 @@ class FeaturesQuery(serializers.Serializer[Any]):
         return value == "true"
 
 
-class HistoryQuery(FeaturesQuery):
-    """Range, page size and place of a history call."""
+class NewestQuery(FeaturesQuery):
+    """``as_of``: the moment whose newest prediction is asked for, instead of now."""
 
+    as_of = MomentField(required=False)
+
+
+class HistoryQuery(FeaturesQuery):
+    """Range, page size and place of a history call, and whether outcomes are part of it."""
+
+    include_outcome = serializers.ChoiceField(choices=["true", "false"], default="false")
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     cursor = CursorField(required=False)
+
+    def validate_include_outcome(self, value: str) -> bool:
+        """The parameter as a boolean."""
+        return value == "true"
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so these two cannot be class attributes.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from django.db import connection
 
 from observability.driver_times import as_moment
 from predictions.accuracy import Sums
+from predictions.answers import OutcomeAnswer
 from predictions.models import AccuracyDay, Outcome, Prediction
 
 _RECORD, _DAYS = Prediction._meta.db_table, AccuracyDay._meta.db_table
@@ -63,14 +63,6 @@ class Track:
 
     newest_as_of: datetime
     sums: list[Sums]
-
-
-class OutcomeAnswer(msgspec.Struct, frozen=True):
-    """What came of a prediction: the actual price, its market time, and predicted minus actual price."""
-
-    actual_price: float
-    as_of: datetime
-    error: float
 
 
 def read_track(symbol: str, *, window: timedelta | None, now: datetime) -> Track | None:

@@ -25,7 +25,7 @@ from django.utils import timezone
 from nats.js.errors import Error as JetStreamError
 
 from events import streams
-from events.connection import Connection, ensure_stream
+from events.connection import Connection, find_epoch
 from observability import blocking, metrics
 from observability.outages import Outage
 from predictions import settling
@@ -79,7 +79,7 @@ async def _recorded_upto(connection: Connection, durable: str) -> Place:
 
     The epoch comes first: of a stream that is made anew in between, the floor is too low, which does no harm.
     """
-    epoch = await ensure_stream(connection.jetstream, streams.PREDICTIONS)
+    epoch = await find_epoch(connection.jetstream, streams.PREDICTIONS)
     consumer = await connection.jetstream.consumer_info(streams.PREDICTIONS.name, durable)
     return Place(epoch, consumer.ack_floor.stream_seq if consumer.ack_floor else 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -315,7 +316,8 @@ _ASKED: dict[str, Asked] = {
 def _keep_predictions(patched: pytest.MonkeyPatch) -> list[str]:
     wanted: list[str] = []
 
-    def find_all(symbols: list[str], asked_by: str) -> dict[str, PredictionDocument]:
+    def find_all(symbols: list[str], asked_by: str, moment: datetime | None) -> dict[str, PredictionDocument]:
+        assert moment is None, "an earlier moment is in no memory"
         wanted.extend(symbols)
         return {symbol: document(1, symbol) for symbol in symbols}
 
@@ -350,6 +352,7 @@ PARTS = [
     "include_features=%74rue",
     "include_features=",
     "include_features=1",
+    "as_of=2013-03-01",
     "depth=fast",
     "depth=deep",
     "depth=",

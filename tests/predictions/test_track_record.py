@@ -11,8 +11,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from predictions import record, settling, track_record
 from predictions.accuracy import Sums
+from predictions.answers import OutcomeAnswer
 from predictions.documents import PredictionDocument
-from predictions.track_record import OutcomeAnswer, Track
+from predictions.track_record import Track
 
 pytestmark = pytest.mark.django_db
 
