@@ -89,23 +89,21 @@ NOTE_POSTGRES = f"WITH noted AS ({_NOTE_POSTGRES}), made AS ({_NEW_POSTGRES}) {C
 # 2. What the slice brings: of all who wait for a market time that it has reached, the first price then.
 
 _REACHED = f"""
-heard AS (
+heard AS MATERIALIZED (
     SELECT symbol, MAX(as_of) AS as_of, MAX(timestamp) AS timestamp
     FROM {_RECORD} AS p WHERE {_OF_SLICE} GROUP BY symbol
 ),
-newest AS (
-    SELECT heard.*, (SELECT MAX(timestamp) FROM {_OUTCOMES} AS o WHERE o.symbol = heard.symbol) AS newest
-    FROM heard
-),
 -- What comes late finds its price among what was heard before.
-reach AS (
-    SELECT symbol, newest, CASE WHEN newest > timestamp
-        THEN (SELECT MAX(as_of) FROM {_OUTCOMES} AS o WHERE o.symbol = newest.symbol) ELSE as_of END AS as_of
-    FROM newest
+reach AS MATERIALIZED (
+    SELECT symbol, CASE
+        WHEN timestamp < (SELECT MAX(timestamp) FROM {_OUTCOMES} AS o WHERE o.symbol = heard.symbol)
+        THEN (SELECT MAX(as_of) FROM {_OUTCOMES} AS o WHERE o.symbol = heard.symbol) ELSE as_of END AS as_of
+    FROM heard
 )"""  # noqa: S608 - constants
+# Nothing more is asked of them, so that the index of what is awaited is the only one that suits.
 _AWAITED = f"""
 reach JOIN {_OUTCOMES} AS o ON o.symbol = reach.symbol AND o.due_at <= reach.as_of
-    AND o.due_at IS NOT NULL AND o.settled_at IS NULL AND o.timestamp < reach.newest"""
+    AND o.due_at IS NOT NULL AND o.settled_at IS NULL"""
 _FIRST_PRICE = f"""
 FROM {_OUTCOMES} AS k WHERE k.symbol = o.symbol AND k.as_of >= o.due_at AND k.timestamp > o.timestamp
     AND k.price {_WITHIN} ORDER BY k.as_of, k.timestamp LIMIT 1"""

@@ -34,10 +34,10 @@ from predictions.settling import Place, Slice
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
-_MOST = 2_000
+MOST = 2_000
 # SQLite has one writer: the freight waits for each slice.
 _MOST_ON_SQLITE = 250
-_MOST_SETTLED = 5_000
+MOST_SETTLED = 5_000
 _LONGEST_REST_S = 5.0
 
 
@@ -85,8 +85,8 @@ async def _recorded_upto(connection: Connection, durable: str) -> Place:
 
 
 def _settle(upto: Place) -> Slice | None:
-    most = _MOST if database.vendor == "postgresql" else _MOST_ON_SQLITE
-    return settling.settle_slice(upto=upto, now=timezone.now(), most=most, most_settled=_MOST_SETTLED)
+    most = MOST if database.vendor == "postgresql" else _MOST_ON_SQLITE
+    return settling.settle_slice(upto=upto, now=timezone.now(), most=most, most_settled=MOST_SETTLED)
 
 
 def _waiting(place: Place, upto: Place) -> int:
