@@ -38,6 +38,7 @@ _ANY_CREDENTIAL = Need()
 ROUTES: dict[str, dict[str, Need]] = {
     "prediction": {"GET": _READ},
     "prediction-history": {"GET": _READ},
+    "prediction-accuracy": {"GET": _READ},
     "predictions": {"GET": _READ},
     "explanation": {"GET": _READ_EXPLANATION, "POST": _WRITE_EXPLANATION},
     "explanation-job": {"GET": _READ_EXPLANATION, "DELETE": _WRITE_EXPLANATION},

@@ -20,8 +20,19 @@ _encoder = msgspec.json.Encoder()
 _FRESHNESS = b',"age_seconds":0.0,"stale":false'
 
 
+class OutcomeAnswer(msgspec.Struct, frozen=True):
+    """What came of a prediction: the actual price, its market time, and predicted minus actual price."""
+
+    actual_price: float
+    as_of: datetime
+    error: float
+
+
 class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The contract's prediction. `features` is left out unless asked for."""
+    """The contract's prediction. `features` and `outcome` are left out unless asked for.
+
+    `outcome` is null as long as it is not known.
+    """
 
     symbol: str
     predicted_price: float
@@ -35,6 +46,7 @@ class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float
     stale: bool
     features: dict[str, FeatureValue] | msgspec.UnsetType = msgspec.UNSET
+    outcome: OutcomeAnswer | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Shown:
@@ -88,6 +100,11 @@ class Shown:
 
     def _age_s(self, now_us: int) -> float:
         return max(0, now_us - self._made_us) / 1_000_000
+
+
+def with_outcome(body: bytes, outcome: str | None) -> bytes:
+    """The JSON of a `PredictionAnswer` with that of its outcome, which may be null, if it is asked for."""
+    return body if outcome is None else b'%b,"outcome":%b}' % (body[:-1], outcome.encode())
 
 
 class PredictionBatch(msgspec.Struct, frozen=True):

@@ -17,6 +17,11 @@ urlpatterns = [
         name="prediction-history",
     ),
     re_path(
+        rf"^prediction/{_SYMBOL}/accuracy\Z",
+        PredictionViewSet.as_view({"get": "accuracy"}),
+        name="prediction-accuracy",
+    ),
+    re_path(
         rf"^prediction/{_SYMBOL}\Z",
         PredictionViewSet.as_view({"get": "retrieve"}),
         name="prediction",

@@ -29,6 +29,7 @@ ROLES = ("nobody", "bad", "viewer", "operator", "admin", "reader", "streamer", "
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("prediction", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
     ("prediction-history", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
+    ("prediction-accuracy", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
     ("predictions", "GET"): (200, 401, 200, 200, 200, 200, 403, 403),
     ("explanation", "GET"): (401, 401, 200, 200, 200, 403, 403, 403),
     ("explanation", "POST"): (401, 401, 403, 202, 202, 403, 403, 403),
@@ -93,6 +94,7 @@ Call = Callable[[Cast], dict[str, Any]]
 CALLS: dict[tuple[str, str], Call] = {
     ("prediction", "GET"): lambda cast: {"url": "/api/prediction/MTRX"},
     ("prediction-history", "GET"): lambda cast: {"url": "/api/prediction/MTRX/history"},
+    ("prediction-accuracy", "GET"): lambda cast: {"url": "/api/prediction/MTRX/accuracy"},
     ("predictions", "GET"): lambda cast: {"url": "/api/predictions?symbols=MTRX"},
     ("explanation", "GET"): lambda cast: {"url": "/api/explanation/MTRX"},
     ("explanation", "POST"): lambda cast: {"url": "/api/explanation/MTRX", "json": {"depth": "fast"}},

@@ -59,6 +59,7 @@ COUNTS: dict[tuple[str, str], int] = {
     ("predictions", "GET"): 0,
     ("explanation", "GET"): 0,
     ("prediction-history", "GET"): 1,
+    ("prediction-accuracy", "GET"): 1,
     # How long they take of late (remembered for 5 s); the account held; a computation looked for, made and
     # held; jobs in flight; the job; the order in the outbox, looked for and made within a transaction.
     ("explanation", "POST"): 1 + _T + 1 + 3 + 1 + 1 + 2 + _T,
@@ -158,6 +159,7 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("prediction", "GET"): lambda: Request("/api/prediction/AAPL", key()),
     ("predictions", "GET"): lambda: Request("/api/predictions?symbols=AAPL", key()),
     ("prediction-history", "GET"): lambda: Request("/api/prediction/AAPL/history", key()),
+    ("prediction-accuracy", "GET"): lambda: Request("/api/prediction/AAPL/accuracy", key()),
     ("explanation", "GET"): _explained,
     ("explanation", "POST"): lambda: Request("/api/explanation/AAPL", key(), {"depth": "fast"}),
     ("explanation-job", "GET"): _job,
