@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
+from events.prediction_updated import Label, Share
 from predictions import horizons
+from predictions.answers import Symbol
+from predictions.documents import Moment
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Error = Annotated[float, msgspec.Meta(ge=0)]
 
 SHORTEST_WINDOW = timedelta(days=1)
 LONGEST_WINDOW = horizons.LONGEST
@@ -49,37 +56,37 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     predicted interval, of the `interval_count` that had one, and should be `interval_level`.
     """
 
-    count: int
-    first: datetime | None
-    last: datetime | None
-    mae: float | None
-    naive_mae: float | None
-    mae_vs_naive: float | None
-    mape: float | None
-    naive_mape: float | None
-    mape_vs_naive: float | None
-    hit_rate: float | None
-    coverage: float | None
-    unreadable: int
-    interval_count: int
-    interval_coverage: float | None
-    interval_level: float | None
+    count: _Count
+    first: Moment | None
+    last: Moment | None
+    mae: _Error | None
+    naive_mae: _Error | None
+    mae_vs_naive: _Error | None
+    mape: _Error | None
+    naive_mape: _Error | None
+    mape_vs_naive: _Error | None
+    hit_rate: Share | None
+    coverage: Share | None
+    unreadable: _Count
+    interval_count: _Count
+    interval_coverage: Share | None
+    interval_level: Share | None
 
 
 class ModelAccuracy(Measures, frozen=True, kw_only=True):
     """The measures of one model version."""
 
-    model_version: str
+    model_version: Label
 
 
 class AccuracyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The track record of a symbol. `from` and `to` bound the market time; from null is the beginning."""
 
-    symbol: str
-    from_: datetime | None = msgspec.field(name="from")
-    to: datetime
+    symbol: Symbol
+    from_: Moment | None = msgspec.field(name="from")
+    to: Moment
     total: Measures
-    models: list[ModelAccuracy]
+    models: Annotated[list[ModelAccuracy], msgspec.Meta(max_length=10_000)]
 
 
 def first_moment(newest_as_of: datetime, window: timedelta | None) -> datetime | None:

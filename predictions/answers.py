@@ -29,8 +29,8 @@ _FRESHNESS = b',"age_seconds":0.0,"stale":false'
 class OutcomeAnswer(msgspec.Struct, frozen=True):
     """What came of a prediction: the actual price, its market time, and predicted minus actual price."""
 
-    actual_price: float
-    as_of: datetime
+    actual_price: Price
+    as_of: Moment
     error: float
 
 

@@ -10,7 +10,9 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_
 
 from accounts.schema_parts import IF_NONE_MATCH, UNCHANGED, Schema, codes, in_path, in_query
 from events.prediction_updated import MAX_SYMBOL_LENGTH
+from predictions.accuracy import AccuracyAnswer
 from predictions.answers import PredictionAnswer, Symbol
+from predictions.symbol_views import SymbolPage, SymbolViewSet
 from predictions.symbols import MAX_SYMBOLS
 from predictions.views import PredictionViewSet
 
@@ -37,6 +39,11 @@ _MOMENT: Schema = {
         {"type": "string", "format": "date", "maxLength": 10},
     ],
 }
+_AS_OF = in_query(
+    "as_of",
+    "What was known at that moment: the newest prediction made by then. RFC 3339 with an offset, or a date.",
+    _MOMENT,
+)
 _CURSOR = r"^(-[0-9a-f]{1,13}|[0-9a-f]{1,14})\.[0-9a-f]{1,15}$"
 
 
@@ -57,6 +64,7 @@ class PredictionPage(msgspec.Struct, frozen=True):
 
 # drf-spectacular takes whatever `list` answers for a list.
 set_override(PredictionBatch, "many", False)
+set_override(SymbolPage, "many", False)
 
 extend_schema_view(
     retrieve=extend_schema(
@@ -65,7 +73,7 @@ extend_schema_view(
         summary="Read the newest prediction of a symbol",
         description="`age_seconds` and `stale` tell how fresh it is. The newest value is served from memory; "
         "while Redis is away, from the record.",
-        parameters=[IN_PATH, _FEATURES, IF_NONE_MATCH],
+        parameters=[IN_PATH, _AS_OF, _FEATURES, IF_NONE_MATCH],
         responses={200: OpenApiResponse(PredictionAnswer, "The newest prediction."), 304: UNCHANGED},
         extensions=codes("INVALID_SYMBOL", "UNKNOWN_SYMBOL", "STORE_UNAVAILABLE"),
     ),
@@ -90,6 +98,7 @@ extend_schema_view(
                 style="form",
                 explode=False,
             ),
+            _AS_OF,
             _FEATURES,
             IF_NONE_MATCH,
         ],
@@ -120,9 +129,58 @@ extend_schema(
             "The `next` of the page before.",
             {"type": "string", "minLength": 3, "maxLength": 34, "pattern": _CURSOR},
         ),
+        in_query(
+            "include_outcome",
+            "Tell what came of each, where it is known: `true` or `false`.",
+            {"type": "boolean", "default": False},
+        ),
         _FEATURES,
         IF_NONE_MATCH,
     ],
     responses={200: OpenApiResponse(PredictionPage, "A page."), 304: UNCHANGED},
     extensions=codes("INVALID_SYMBOL", "UNKNOWN_SYMBOL", "STORE_UNAVAILABLE"),
 )(PredictionViewSet.history)
+
+extend_schema(
+    operation_id="getAccuracy",
+    tags=_TAGS,
+    summary="Read how good the predictions of a symbol were",
+    description="By model version and together, against the forecast that the price stays as it was. What "
+    "has no outcome yet is not counted; null is what cannot be known. The window goes back from the newest "
+    "market time, in whole UTC days.",
+    parameters=[
+        IN_PATH,
+        in_query(
+            "window",
+            "A length of time as in `30d`, `12w` or `P90D`, or `all`.",
+            {"type": "string", "minLength": 2, "maxLength": 64, "default": "90d"},
+        ),
+        IF_NONE_MATCH,
+    ],
+    responses={200: OpenApiResponse(AccuracyAnswer, "The track record."), 304: UNCHANGED},
+    extensions=codes("INVALID_SYMBOL", "UNKNOWN_SYMBOL", "STORE_UNAVAILABLE"),
+)(PredictionViewSet.accuracy)
+
+extend_schema_view(
+    list=extend_schema(
+        operation_id="listSymbols",
+        tags=_TAGS,
+        summary="List the symbols that have predictions",
+        description="A page at a time, in their order: as long as `has_more`, `next` goes into `after`.",
+        parameters=[
+            in_query(
+                "limit",
+                "The most symbols of a page.",
+                {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+            ),
+            in_query(
+                "after",
+                "The `next` of the page before.",
+                {name: value for name, value in SYMBOL.items() if name != "examples"},
+            ),
+            IF_NONE_MATCH,
+        ],
+        responses={200: OpenApiResponse(SymbolPage, "A page."), 304: UNCHANGED},
+        extensions=codes("INVALID_SYMBOL"),
+    )
+)(SymbolViewSet)

@@ -1,8 +1,8 @@
-"""The REST route that lists symbols, for whoever does not know them: the dashboard, and clients that begin."""
+"""The REST route that lists symbols, for whoever does not know them yet."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from rest_framework import serializers, viewsets
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from predictions import answers, known_symbols
+from predictions.answers import Symbol
 from predictions.views import cached, checked_symbol
 
 
@@ -23,9 +24,9 @@ class SymbolsQuery(serializers.Serializer[Any]):
 class SymbolPage(msgspec.Struct, frozen=True):
     """A page of symbols in their order; `next` goes into `after` for the page after it."""
 
-    data: list[str]
+    data: Annotated[list[Symbol], msgspec.Meta(max_length=1000)]
     has_more: bool
-    next: str | None
+    next: Symbol | None
 
 
 class SymbolViewSet(viewsets.ViewSet):
