@@ -153,7 +153,13 @@ extend_schema(
         in_query(
             "window",
             "A length of time as in `30d`, `12w` or `P90D`, or `all`.",
-            {"type": "string", "minLength": 2, "maxLength": 64, "default": "90d"},
+            {
+                "type": "string",
+                "minLength": 2,
+                "maxLength": 64,
+                "pattern": "^(all|[0-9].*|P.*)$",
+                "default": "90d",
+            },
         ),
         IF_NONE_MATCH,
     ],

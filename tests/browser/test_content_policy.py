@@ -44,7 +44,7 @@ def test_a_page_looks_as_it_should_and_nothing_is_refused(browser: Browser, stac
     assert not watch.complaints
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/", "/admin/login/", "/api/docs", "/api/redoc"])
 def test_what_is_injected_does_nothing(browser: Browser, stack: Stack, path: str) -> None:
     page, watch = open_page(browser, stack, path)
     page.evaluate(_INJECT)

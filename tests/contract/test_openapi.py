@@ -29,7 +29,7 @@ DOCUMENT: dict[str, Any] = json.loads(FILE)
 OPERATIONS = {(path, method): operation for path, method, operation in operations_of(DOCUMENT)}
 EVERY = pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=str)
 
-PAGES = {"start", "error-page", "docs", "redoc", "llms"}
+PAGES = {"dashboard", "start", "error-page", "docs", "redoc", "llms"}
 """Routes that answer with something to read, and not with data."""
 
 

@@ -81,7 +81,7 @@ def test_304_and_429_carry_them(stack: Stack, known: str) -> None:
     assert_careful(statuses[-1].headers)
 
 
-@pytest.mark.parametrize("path", ["/", "/errors/NOT_FOUND"])
+@pytest.mark.parametrize("path", ["/", "/errors/NOT_FOUND", "/api/docs", "/api/redoc", "/docs", "/redoc"])
 def test_pages_run_nothing_inline(stack: Stack, path: str) -> None:
     page = stack.get(path)
     assert_careful(page.headers, policy="default-src 'self'; ")
