@@ -5,6 +5,7 @@ from __future__ import annotations
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
 from accounts.schema_parts import (
+    ANY_HEADER,
     IF_NONE_MATCH,
     LOCATION,
     UNCHANGED,
@@ -84,7 +85,7 @@ extend_schema_view(
             asked(
                 "Prefer",
                 "RFC 7240; preferences that are not known are ignored.",
-                {"type": "string", "maxLength": 512, "pattern": "^[ -~]*$", "examples": ["wait=10"]},
+                {"type": "string", "maxLength": 512, "pattern": ANY_HEADER, "examples": ["wait=2"]},
             ),
             header("Location", "Where the job is asked after.", LOCATION, 202),
             _REPLAYED,

@@ -86,7 +86,7 @@ extend_schema_view(
         parameters=[
             in_query(
                 "symbols",
-                "Separated by commas.",
+                "Separated by commas, or named several times.",
                 {
                     "type": "array",
                     "items": {name: value for name, value in SYMBOL.items() if name != "examples"},

@@ -87,7 +87,9 @@ class PredictionViewSet(viewsets.ViewSet):
         """The newest predictions of up to 100 symbols; those without one are in ``missing``."""
         try:
             wanted = symbols.split_symbols(
-                request.query_params.get("symbols", ""), settings.GATEWAY.compiled_symbol_pattern
+                # Generated clients name the parameter once for each symbol, whatever the document says.
+                ",".join(request.query_params.getlist("symbols")),
+                settings.GATEWAY.compiled_symbol_pattern,
             )
         except symbols.MalformedSymbol as error:
             raise InvalidSymbol(str(error)) from None

@@ -17,7 +17,7 @@ from accounts import access
 from accounts.access import Need
 from accounts.schema_parts import CODES
 from gateway_project import routes
-from gateway_project.openapi import errors, headers, plain
+from gateway_project.openapi import errors, headers, links, plain
 from gateway_project.openapi.bounds import bounded
 from gateway_project.problem_types import PROBLEM_TYPES
 
@@ -92,6 +92,8 @@ def _complete(path: str, method: str, operation: Schema) -> None:
     answers.setdefault("429", plain.without_limit())
     for status, response in answers.items():
         _add_headers(status, response, need, is_conditional="304" in answers)
+    for status, found in links.LINKS.get(operation["operationId"], {}).items():
+        answers[status]["links"] = found
     operation["responses"] = dict(sorted(answers.items()))
     operation["security"] = _security_of(need)
     if need.scope:

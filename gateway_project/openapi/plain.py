@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from accounts.schema_parts import ANY_HEADER
 from gateway_project.openapi import errors, headers
 from gateway_project.problems import CONTENT_TYPE
 
@@ -108,7 +109,7 @@ def _document(operation_id: str, what: str, version_field: str) -> Schema:
                 "name": "If-None-Match",
                 "in": "header",
                 "description": "The `ETag` of an earlier answer.",
-                "schema": {"type": "string", "maxLength": 1024, "pattern": "^[ -~]*$"},
+                "schema": {"type": "string", "maxLength": 1024, "pattern": ANY_HEADER},
             }
         ],
         "responses": {
