@@ -1,4 +1,4 @@
-"""Which symbols the record knows. I/O only; raises Django's `DatabaseError` family where the database fails."""
+"""Which symbols the record knows. I/O only; raises Django's `DatabaseError` family where that fails."""
 
 from __future__ import annotations
 
