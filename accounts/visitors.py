@@ -21,8 +21,8 @@ NAME = "dashboard"
 SCOPES = frozenset({"predictions:read", "explanations:read", "explanations:write", "stream"})
 """The most that a key may do which everybody can see."""
 
-# (route, name, quota, window_s, burst), each for an address by itself. A page that is opened reads the history of
-# each symbol that it shows.
+# (route, name, quota, window_s, burst), each for an address by itself. A page that is opened reads the
+# history of each symbol that it shows.
 _LIMITS = [
     ("", "visitor", 20, 1, 300),
     ("explanation", "orders", 30, 60, 30),

@@ -134,8 +134,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # --- The dashboard
     dashboard_key: PublicKey = ""
-    """The key that the dashboard at `/` calls with. Everybody who can open the page can read it: make it with
-    `manage.py dashboard_key`. Without one the page asks for a key. `manage.py up` makes one by itself. [web]"""
+    """The key that the dashboard at `/` calls with; `manage.py dashboard_key` makes it. It is no secret:
+    everybody who can open the page can read it. A key that can do more than read, stream and order
+    explanations is not shown. Without one the page asks for a key. `manage.py up` makes one by itself.
+    [web]"""
 
     # --- Sockets
     recent_updates: Annotated[int, msgspec.Meta(ge=1_000, le=1_000_000)] = 20_000

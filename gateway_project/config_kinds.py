@@ -37,7 +37,7 @@ def bare(kind: Any) -> inspect.Type:
 
 
 def is_secret(kind: Any) -> bool:
-    """True for values that nothing may repeat: secrets, URLs, which may hold some, and what may be one by mistake."""
+    """True for values that nothing may repeat: secrets, and what may hold one, if by mistake."""
     return kind in (PublicKey, Secret, Secrets, Url, Urls)
 
 

@@ -1,4 +1,4 @@
-"""The REST route that lists symbols, for whoever does not know them yet."""
+"""The REST route that lists symbols, for whoever does not know them yet, such as the dashboard."""
 
 from __future__ import annotations
 

@@ -86,6 +86,9 @@ COUNTS: dict[tuple[str, str], int] = {
     ("auth-rotate-key", "POST"): _T + 1 + _T + 6 + 1,
     ("auth-revoke", "DELETE"): _T + 1 + _T + 2,
     ("auth-ws-ticket", "POST"): 0,
+    ("symbols", "GET"): 1,
+    # Without DASHBOARD_KEY; a key that is not in memory costs one.
+    ("dashboard", "GET"): 0,
     ("start", "GET"): 0,
     ("error-page", "GET"): 0,
     ("version", "GET"): 0,
@@ -175,7 +178,9 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("auth-rotate-key", "POST"): lambda: _some_key("/auth/rotate-key", key="{}"),
     ("auth-revoke", "DELETE"): lambda: _some_key("/auth/revoke?key={}"),
     ("auth-ws-ticket", "POST"): lambda: Request("/auth/ws-ticket", key()),
-    ("start", "GET"): lambda: Request("/"),
+    ("symbols", "GET"): lambda: Request("/api/symbols", key()),
+    ("dashboard", "GET"): lambda: Request("/"),
+    ("start", "GET"): lambda: Request("/start"),
     ("error-page", "GET"): lambda: Request("/errors/UNKNOWN_SYMBOL"),
     ("version", "GET"): lambda: Request("/version"),
 }

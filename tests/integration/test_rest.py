@@ -156,7 +156,7 @@ def test_every_problem_type_is_a_page(stack: Stack) -> None:
 
 
 def test_the_start_page_shows_calls_to_this_host(stack: Stack) -> None:
-    page = stack.get("/")
+    page = stack.get("/start")
     assert page.status_code == 200
     assert f"{stack.base_url}/api/prediction/AAPL" in page.text
     assert stack.socket_url in page.text

@@ -200,7 +200,7 @@ Ctrl-C stops everything.
 
 
 def _prepare_database(folder: Path) -> tuple[str | None, str, str]:
-    """Migrate; make the first admin and two keys. Returns a new admin's password, the demo key, the dashboard's."""
+    """Migrate; make the first admin and two keys. Returns a new admin's password and those keys."""
     call_command("migrate", verbosity=0, interactive=False)
     users = get_user_model().objects
     password = None

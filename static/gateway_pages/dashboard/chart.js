@@ -40,8 +40,8 @@ export class PriceChart {
         labels: [],
         datasets: [
           { ...line, label: "What happened", data: [] },
-          { ...line, label: "What was predicted for then", data: [], borderDash: [4, 3] },
-          { ...line, label: "The prediction now", data: [], showLine: false, pointRadius: 5, pointStyle: "rectRot" },
+          { ...line, label: "Predicted for then", data: [], borderDash: [4, 3] },
+          { ...line, label: "Predicted now", data: [], showLine: false, pointRadius: 5, pointStyle: "rectRot" },
         ],
       },
       options: {

@@ -3,7 +3,7 @@
 import { PriceChart } from "./chart.js";
 import { byId, make, setText } from "./dom.js";
 import * as format from "./format.js";
-import { TRACK_WINDOW, measure, outcomesOf, readTrack } from "./outcomes.js";
+import { TRACK_WINDOW, currentRun, measure, outcomesOf, readTrack } from "./outcomes.js";
 import { moveOf } from "./store.js";
 import { showMove } from "./table.js";
 
@@ -52,7 +52,7 @@ export class Detail {
     this.#drawn = known.version;
     this.#offerModels(known);
     const model = this.#model ?? known.newest.model;
-    const points = known.points.filter((point) => point.model === model);
+    const points = currentRun(known.points.filter((point) => point.model === model));
     const outcomes = outcomesOf(points);
     const from = Math.max(0, points.length - this.#range);
     this.#figures(points.at(-1));
@@ -75,8 +75,7 @@ export class Detail {
   #choose(button) {
     this.#range = Number(button.dataset.range);
     for (const one of document.querySelectorAll("[data-range]")) {
-      if (one === button) one.setAttribute("aria-pressed", "true");
-      else one.setAttribute("aria-pressed", "false");
+      one.setAttribute("aria-pressed", String(one === button));
     }
     this.show({ anew: true });
   }
@@ -109,7 +108,7 @@ export class Detail {
       `${this.symbol} at ${format.price(newest.current)}, market time ${format.marketTime(newest.as_of_ms)}; ` +
       `predicted ${format.price(newest.predicted)} in ${newest.horizon}.`;
     byId("chart").setAttribute("aria-label", `Chart. ${now}`);
-    setText(byId("said"), found ? `${record(found)}` : "No prediction here has met its outcome yet.");
+    setText(byId("said"), found ? record(found) : "No prediction here has met its outcome yet.");
   }
 
   #numbers(points, outcomes) {
@@ -142,7 +141,7 @@ export class Detail {
     if (card.hidden) return;
     setText(byId("track-window"), `last ${TRACK_WINDOW} of market time`);
     const { total } = track;
-    setText(byId("track-said"), record({ ...total, naive_mape: total.naive_mape }));
+    setText(byId("track-said"), record(total));
     const rows = [...track.models, ...(track.models.length > 1 ? [{ ...total, model_version: "all" }] : [])];
     byId("track-rows").replaceChildren(...rows.map(trackRow));
   }
@@ -156,13 +155,12 @@ function within(points, outcomes, from) {
   return [points.slice(from), moved];
 }
 
-function record({ count, mape, naive_mape, hit_rate }) {
-  const ratio = mape / naive_mape;
-  const verdict = ratio < 0.995 ? "better than" : ratio > 1.005 ? "worse than" : "no better than";
+function record({ count, mape, naive_mape, hit_rate, verdict }) {
+  const compared = verdict ? `: ${verdict}` : ` (ratio ${(mape / naive_mape).toFixed(3)}; below 1 is better)`;
   return (
-    `Of ${format.whole(count)} predictions whose time has come, ${format.percent(hit_rate)} had the right direction; ` +
-    `they missed by ${format.percent(mape, 2)} on average. Saying “no change” would have missed by ` +
-    `${format.percent(naive_mape, 2)}: the model was ${verdict} that.`
+    `Of ${format.whole(count)} predictions whose time has come, ${format.percent(hit_rate)} had the right direction. ` +
+    `They missed by ${format.percent(mape, 2)} on average, saying “no change” by ` +
+    `${format.percent(naive_mape, 2)}${compared}.`
   );
 }
 
@@ -176,7 +174,7 @@ function trackRow(one) {
     cell(format.whole(one.count)),
     cell(format.percent(one.mape ?? Number.NaN, 2)),
     cell(format.percent(one.naive_mape ?? Number.NaN, 2)),
-    cell(Number.isFinite(ratio) ? `${ratio.toFixed(3)}` : format.NONE),
+    cell(Number.isFinite(ratio) ? ratio.toFixed(3) : format.NONE),
     cell(format.percent(one.hit_rate ?? Number.NaN)),
     cell(format.percent(one.interval_coverage ?? Number.NaN)),
   );

@@ -141,7 +141,7 @@ function render(found) {
   return [
     about(found),
     make("p", { className: "summary", textContent: found.summary }),
-    contributions(found.contributions),
+    ...contributions(found.contributions),
     ...whatIf(found.what_if),
     ...similar(found.similar_days),
     ...statements(found.statements, found.sources),
@@ -156,41 +156,25 @@ function about({ prediction, generated_at, depth }) {
   return make("p", { className: "hint", textContent: text });
 }
 
-/** Bars to both sides of a middle line; each row says the same in words and numbers. */
+/** Bars to both sides of a middle line; each item says the same in a number and in words. */
 function contributions(parts) {
   const most = Math.max(...parts.map((part) => Math.abs(part.value)), Number.EPSILON);
   const sum = parts.reduce((total, part) => total + part.value, 0);
-  const rows = parts.map((part) => {
+  const items = parts.map((part) => {
     const side = part.value < 0 ? "down" : "up";
     const fill = make("i", { className: side });
     fill.style.inlineSize = `${(Math.abs(part.value) / most) * 50}%`;
     return make(
-      "tr",
+      "li",
       {},
-      make("th", { scope: "row", textContent: format.words(part.name) }),
-      make("td", { className: "both" }, make("span", { className: "two-sided", ariaHidden: "true" }, fill)),
-      make("td", { className: `n ${side}`, textContent: format.signedPercent(Math.expm1(part.value), 3) }),
-      make("td", { className: "words", textContent: `${direction(part.value)} ${part.text}` }),
+      make("strong", { textContent: format.words(part.name) }),
+      make("span", { className: "two-sided", ariaHidden: "true" }, fill),
+      make("span", { className: `n number ${side}`, textContent: format.signedPercent(Math.expm1(part.value), 3) }),
+      make("span", { className: "words", textContent: `${direction(part.value)} ${part.text}` }),
     );
   });
-  return make(
-    "table",
-    { className: "contributions" },
-    make("caption", { textContent: `What moves it: all together ${format.signedPercent(Math.expm1(sum), 3)}` }),
-    make(
-      "thead",
-      {},
-      make(
-        "tr",
-        {},
-        make("th", { scope: "col", textContent: "Input" }),
-        make("th", { scope: "col", className: "both", textContent: "Down or up" }),
-        make("th", { scope: "col", className: "n", textContent: "Effect" }),
-        make("th", { scope: "col", className: "words", textContent: "In words" }),
-      ),
-    ),
-    make("tbody", {}, ...rows),
-  );
+  const title = `What moves it: all together ${format.signedPercent(Math.expm1(sum), 3)}`;
+  return [make("h3", { textContent: title }), make("ul", { className: "contributions" }, ...items)];
 }
 
 function direction(value) {

@@ -18,7 +18,7 @@ const HISTORY_OF_ROWS = 40;
 const HISTORY_OF_THE_OPEN = 250;
 const LOOK_FOR_SYMBOLS_MS = 60_000;
 const PLACE = "#/";
-const WIDE = matchMedia("(min-width: 64rem)");
+const WIDE = matchMedia("(min-width: 72rem)");
 
 const given = document.body.dataset.key;
 const key = given || sessionStorage.getItem(KEPT);

@@ -2,6 +2,7 @@
 
 import { byId, make, setText } from "./dom.js";
 import * as format from "./format.js";
+import { currentRun } from "./outcomes.js";
 import { moveOf } from "./store.js";
 
 const SPARK_POINTS = 40;
@@ -208,7 +209,7 @@ function fill(row, known) {
   const { newest } = known;
   if (row.newest !== newest) {
     const move = moveOf(newest);
-    if (row.newest && row.newest.predicted !== newest.predicted) flash(row.element);
+    if (row.newest && row.newest.predicted !== newest.predicted) flash(row.predicted);
     row.newest = newest;
     setText(row.current, format.price(newest.current));
     setText(row.predicted, format.price(newest.predicted));
@@ -218,14 +219,15 @@ function fill(row, known) {
   }
   if (row.version !== known.version) {
     row.version = known.version;
-    draw(row, known.points.slice(-SPARK_POINTS));
+    draw(row, currentRun(known.points).slice(-SPARK_POINTS));
   }
 }
 
 /** A move with its sign, an arrow and a colour: none of them has to be seen. */
 export function showMove(element, move) {
-  const direction = move > 0 ? "up" : move < 0 ? "down" : "";
-  setText(element, `${{ up: "▲ ", down: "▼ " }[direction] ?? ""}${format.signedPercent(move)}`);
+  const text = format.signedPercent(move);
+  const direction = { "+": "up", [format.MINUS]: "down" }[text[0]] ?? "";
+  setText(element, `${{ up: "▲ ", down: "▼ " }[direction] ?? ""}${text}`);
   element.classList.toggle("up", direction === "up");
   element.classList.toggle("down", direction === "down");
 }
