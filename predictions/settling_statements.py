@@ -101,9 +101,9 @@ reach AS MATERIALIZED (
     FROM heard
 )"""  # noqa: S608 - constants
 # Nothing more is asked of them, so that the index of what is awaited is the only one that suits.
-_AWAITED = f"""
-reach JOIN {_OUTCOMES} AS o ON o.symbol = reach.symbol AND o.due_at <= reach.as_of
-    AND o.due_at IS NOT NULL AND o.settled_at IS NULL"""
+_AWAITED = (
+    "o.symbol = reach.symbol AND o.due_at <= reach.as_of AND o.due_at IS NOT NULL AND o.settled_at IS NULL"
+)
 _FIRST_PRICE = f"""
 FROM {_OUTCOMES} AS k WHERE k.symbol = o.symbol AND k.as_of >= o.due_at AND k.timestamp > o.timestamp
     AND k.price {_WITHIN} ORDER BY k.as_of, k.timestamp LIMIT 1"""
@@ -123,7 +123,10 @@ _SETTLE_POSTGRES = f"""
 WITH {_REACHED},
 due AS (
     SELECT o.symbol, o.timestamp, o.model_version, first.price AS actual_price, first.as_of AS actual_as_of
-    FROM {_AWAITED} CROSS JOIN LATERAL (SELECT k.price, k.as_of {_FIRST_PRICE}) AS first
+    FROM reach
+    -- A plain join may read the index from end to end for each symbol; OFFSET keeps it from becoming one.
+    CROSS JOIN LATERAL (SELECT * FROM {_OUTCOMES} AS o WHERE {_AWAITED} OFFSET 0) AS o
+    CROSS JOIN LATERAL (SELECT k.price, k.as_of {_FIRST_PRICE}) AS first
     LIMIT %s
 ),
 settled AS (
@@ -136,8 +139,8 @@ settled AS (
 SETTLE_SQLITE = f"""
 WITH {_REACHED},
 due AS (
-    SELECT o.rowid AS place, (SELECT k.rowid {_FIRST_PRICE}) AS first FROM {_AWAITED} WHERE first IS NOT NULL
-    LIMIT %s
+    SELECT o.rowid AS place, (SELECT k.rowid {_FIRST_PRICE}) AS first
+    FROM reach JOIN {_OUTCOMES} AS o ON {_AWAITED} WHERE first IS NOT NULL LIMIT %s
 )
 UPDATE {_OUTCOMES} SET actual_price = first.price, actual_as_of = first.as_of, settled_at = %s
 FROM due JOIN {_OUTCOMES} AS first ON first.rowid = due.first WHERE {_OUTCOMES}.rowid = due.place

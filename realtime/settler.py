@@ -2,7 +2,7 @@
 
 The rules it keeps:
 1. What the freight does never waits for it: it reads what is recorded, in threads and transactions of its
-   own, and while much is owed it rests as long as it works.
+   own, and while much is owed it rests as long as it works; much longer while messages wait for a bridge.
 2. It goes as far as JetStream's floor of acknowledgements: all below is in the record or among the dead
    letters, whichever bridge has it carried. A bridge that records more slowly is waited for.
 3. Of several bridges one settles at a time; each tries, and who comes too late rests.
@@ -38,18 +38,18 @@ MOST = 2_000
 # SQLite has one writer: the freight waits for each slice.
 _MOST_ON_SQLITE = 250
 MOST_SETTLED = 5_000
-_LONGEST_REST_S = 5.0
+# So many messages wait for a bridge that it is the database which they wait for.
+_BUSY = 1_000
+_REST_WHILE_BUSY_S = 5.0
 
 
 async def settle_for_ever(connection: Connection, durable: str) -> None:
-    """Settle every second, and without a pause but rest while something is left."""
+    """Settle every second, and while something is left again after a rest."""
     outage = Outage("settling of outcomes")
     while True:
         rest_s = INTERVAL_S
-        begun = time.monotonic()
         try:
-            if await settle_once(connection, durable):
-                rest_s = min(time.monotonic() - begun, _LONGEST_REST_S)
+            rest_s = await settle_once(connection, durable)
             outage.succeeded()
         except (DatabaseFailure, TimeoutError) as error:
             outage.failed(error)
@@ -61,27 +61,24 @@ async def settle_for_ever(connection: Connection, durable: str) -> None:
         await asyncio.sleep(rest_s)
 
 
-async def settle_once(connection: Connection, durable: str) -> bool:
-    """Settle one slice; True if there is more to do. Raises errors of NATS and of the database."""
+async def settle_once(connection: Connection, durable: str) -> float:
+    """Settle one slice; the seconds to rest then. Raises errors of NATS and of the database."""
     if not connection.client.is_connected:
-        return False
-    upto = await _recorded_upto(connection, durable)
-    done = await blocking.run(_settle, upto)
-    if done is None:
-        return False
-    metrics.outcomes_settled.inc(done.settled)
-    metrics.outcomes_waiting.set(_waiting(done.place, upto))
-    return not done.is_last
-
-
-async def _recorded_upto(connection: Connection, durable: str) -> Place:
-    """The place up to which all is acknowledged, and so recorded.
-
-    The epoch comes first: of a stream that is made anew in between, the floor is too low, which does no harm.
-    """
+        return INTERVAL_S
+    # The epoch first: of a stream that is made anew in between, the floor is too low, which does no harm.
     epoch = await find_epoch(connection.jetstream, streams.PREDICTIONS)
     consumer = await connection.jetstream.consumer_info(streams.PREDICTIONS.name, durable)
-    return Place(epoch, consumer.ack_floor.stream_seq if consumer.ack_floor else 0)
+    upto = Place(epoch, consumer.ack_floor.stream_seq if consumer.ack_floor else 0)
+    begun = time.monotonic()
+    done = await blocking.run(_settle, upto)
+    if done is None:
+        return INTERVAL_S
+    metrics.outcomes_settled.inc(done.settled)
+    metrics.outcomes_waiting.set(_waiting(done.place, upto))
+    if done.is_last:
+        return INTERVAL_S
+    is_busy = (consumer.num_pending or 0) >= _BUSY
+    return _REST_WHILE_BUSY_S if is_busy else min(time.monotonic() - begun, INTERVAL_S)
 
 
 def _settle(upto: Place) -> Slice | None:
