@@ -37,7 +37,7 @@ def replayed() -> Iterator[Stack]:
         made.start_worker()
         made.start_web()
         made.start("replay_market", "--start", "2010-01-04", "--speed", "4", "--loop")
-        eventually(lambda: len(made.get("/api/prediction/AAPL/history").json().get("data", [])) > 30)
+        eventually(lambda: made.count_rows("AAPL") > 30, timeout_s=60)
         yield made
 
 
