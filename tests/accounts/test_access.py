@@ -106,6 +106,7 @@ def test_what_anonymous_callers_may_do_is_no_more_than_reading_predictions_and_r
         ("prediction-history", "GET"),
         ("prediction-accuracy", "GET"),
         ("predictions", "GET"),
+        ("symbols", "GET"),
         ("auth-register", "POST"),
     }
 

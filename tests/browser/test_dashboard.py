@@ -37,7 +37,7 @@ def replayed() -> Iterator[Stack]:
         made.start_worker()
         made.start_web()
         made.start("replay_market", "--start", "2010-01-04", "--speed", "4", "--loop")
-        eventually(lambda: len(made.get("/api/prediction/AAPL/history").json().get("data", [])) > 30)
+        eventually(lambda: made.count_rows("AAPL") > 30, timeout_s=60)
         yield made
 
 
@@ -212,11 +212,43 @@ def test_a_prediction_meets_what_happened(live: Stack, browser: Browser) -> None
     assert not watch.complaints
 
 
+MEASURES = {
+    "count": 61,
+    "mae": 4.1,
+    "naive_mae": 4.0,
+    "mae_vs_naive": 1.025,
+    "mape": 0.0141,
+    "naive_mape": 0.0138,
+    "hit_rate": 0.541,
+    "coverage": 1.0,
+    "interval_coverage": 0.787,
+}
+
+
+def test_the_track_record_is_shown_where_the_gateway_keeps_one(live: Stack, browser: Browser) -> None:
+    publish(live, event("AAPL"))
+    eventually(lambda: live.read("AAPL"))
+    record = {"symbol": "AAPL", "total": MEASURES, "models": [{"model_version": "test-1", **MEASURES}]}
+    with opened(browser, live, "/start") as (page, watch):
+        page.route("**/api/prediction/AAPL/accuracy?window=90d", lambda route: route.fulfill(json=record))
+        page.add_init_script(
+            "document.addEventListener('readystatechange', () => "
+            "{ document.body.dataset.hasAccuracy = 'true' })"
+        )
+        page.goto("/")
+        expect(page.locator("#track-said")).to_contain_text("Of 61 predictions whose time has come, 54 %")
+        expect(page.locator("#track-rows td")).to_have_text(
+            ["61", "1.41 %", "1.38 %", "1.025", "54 %", "79 %"]
+        )
+        assert find_violations(page) == []
+    assert not watch.complaints
+
+
 def test_an_explanation_is_ordered_watched_and_said_in_words(replayed: Stack, browser: Browser) -> None:
     with opened(browser, replayed) as (page, watch):
         is_connected(page)
         expect(page.locator("#replay")).to_contain_text(
-            re.compile(r"Replay\s*Historical data, not a live market\. Market time \d+ \w+ 201\d")
+            re.compile(r"Replay\s*Historical data, not a live market\. Market time: \d+ \w+ 201\d")
         )
         page.get_by_label("Deep").check()
         page.get_by_role("button", name="Explain").click()

@@ -141,9 +141,9 @@ def _check_greeting(up: Up, url: str) -> str:
     assert {"AAPL", "IBM", "MSFT"} == {*answers[1]["predictions"], *answers[1]["missing"]}
     assert answers[2]["data"][0]["symbol"] == "AAPL"
     assert answers[3]["summary"].startswith("This is a replay of historical data")
-    page = httpx.get(f"{url}/").text
+    dashboard = httpx.get(f"{url}/").text
     assert f"live    {url}/" in up.printed
-    shown = re.search(r'data-key="(pgw_live_\w+)"', page)
+    shown = re.search(r'data-key="(pgw_live_\w+)"', dashboard)
     assert shown
     profile = httpx.get(f"{url}/auth/profile", headers={"X-API-Key": shown[1]}).json()
     assert profile["tier"] == "dashboard"

@@ -8,6 +8,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from predictions import known_symbols, record
+from predictions.models import Prediction
 from tests.predictions.test_history import document
 
 pytestmark = pytest.mark.django_db
@@ -46,5 +47,5 @@ def test_a_page_has_the_symbols_after_the_one_that_is_named(
 
 
 def test_an_empty_record_has_none() -> None:
-    record.Prediction.objects.all().delete()
+    Prediction.objects.all().delete()
     assert known_symbols.after("", limit=10) == []

@@ -51,6 +51,8 @@ export class PriceChart {
         interaction: { mode: "index", intersect: false },
         layout: { padding: { right: 8, top: 4 } },
         plugins: {
+          // Colours are the page's, of both themes.
+          colors: { enabled: false },
           legend: { display: false },
           tooltip: {
             displayColors: false,
@@ -83,7 +85,7 @@ export class PriceChart {
     const { scales, plugins } = this.#chart.options;
     price.borderColor = price.backgroundColor = color("--price");
     predicted.borderColor = predicted.backgroundColor = color("--predicted");
-    next.borderColor = next.backgroundColor = color("--predicted");
+    next.pointBorderColor = next.pointBackgroundColor = color("--predicted");
     this.#chart.options.font = { family: styles.fontFamily, size: 12 };
     for (const scale of [scales.x, scales.y]) {
       scale.ticks.color = color("--muted");

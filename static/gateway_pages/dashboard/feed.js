@@ -196,11 +196,11 @@ export class Feed extends EventTarget {
 
   /** The lag of an update that is news; what was missed while we were away is counted instead. */
   #measure(update) {
-    if (update.snapshot || !update.published_at) return;
-    const published_ms = Date.parse(update.published_at);
-    const came_ms = this.#clock.now(this.#welcomed_ms);
-    if (published_ms < came_ms) this.caught_up++;
-    else update.lag_ms = this.#clock.arrived(published_ms);
+    if (update.snapshot) return;
+    // What the gateway reads from its record does not say when it was published.
+    const published_ms = Date.parse(update.published_at ?? "");
+    if (published_ms >= this.#clock.now(this.#welcomed_ms)) update.lag_ms = this.#clock.arrived(published_ms);
+    else this.caught_up++;
   }
 
   #resume() {
