@@ -54,13 +54,13 @@ def in_query(name: str, description: str, schema: Schema, **more: Any) -> OpenAp
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description, **more)
 
 
-ANY_HEADER = r"^[\t -~\x80-\xff]*$"
-"""Whatever a header may hold: what nobody can read in it is not there."""
+ANY_HEADER: Schema = {"type": "string", "maxLength": 60_000, "pattern": r"^[\t -~\x80-\xff]*$"}
+"""Whatever fits into the head of a request: what nobody can read in it is taken for nothing."""
 
 IF_NONE_MATCH = asked(
     "If-None-Match",
     "The `ETag` of an earlier answer: 304 while it still holds, which costs no quota.",
-    {"type": "string", "maxLength": 1024, "pattern": ANY_HEADER},
+    ANY_HEADER,
 )
 UNCHANGED = OpenApiResponse(description="What the caller has, by its `If-None-Match`, still holds.")
 LOCATION: Schema = {"type": "string", "format": "uri-reference", "maxLength": 200}

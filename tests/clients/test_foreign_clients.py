@@ -76,7 +76,7 @@ def test_a_client_of_openapi_typescript(stack: Stack, known: str, tmp_path: Path
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The client that openapi-python-client makes; a function that imports a module of it."""
     folder = tmp_path_factory.mktemp("client")
-    command = ["openapi-python-client", "generate", "--path", DOCUMENT, "--meta", "none"]
+    command: list[str | Path] = ["openapi-python-client", "generate", "--path", DOCUMENT, "--meta", "none"]
     told = run(*command, "--output-path", PACKAGE, "--fail-on-warning", cwd=folder)
     assert "Unable" not in told
     sys.path.insert(0, str(folder))
