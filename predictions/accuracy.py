@@ -105,6 +105,7 @@ def measure(parts: Sequence[Sums]) -> Measures:
     naive_mae = _share(sum(part.naive_error for part in parts), count)
     naive_mape = _share(sum(part.naive_relative_error for part in parts), count)
     with_interval = sum(part.with_interval for part in parts)
+    level = _share(sum(part.interval_levels for part in parts), with_interval)
     return Measures(
         count=count,
         first=min((part.first for part in parts if part.first is not None), default=None),
@@ -120,7 +121,8 @@ def measure(parts: Sequence[Sums]) -> Measures:
         unreadable=sum(part.unreadable for part in parts),
         interval_count=with_interval,
         interval_coverage=_share(sum(part.within_interval for part in parts), with_interval),
-        interval_level=_share(sum(part.interval_levels for part in parts), with_interval),
+        # A million times 0.8 is a little less.
+        interval_level=None if level is None else round(level, 9),
     )
 
 

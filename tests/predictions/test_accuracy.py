@@ -50,7 +50,7 @@ def test_the_measures_are_means_and_ratios_of_the_sums() -> None:
         "unreadable": 2,
         "interval_count": 3,
         "interval_coverage": 2 / 3,
-        "interval_level": 2.4 / 3,
+        "interval_level": 0.8,
     }
 
 
