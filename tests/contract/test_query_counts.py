@@ -87,6 +87,8 @@ COUNTS: dict[tuple[str, str], int] = {
     ("auth-ws-ticket", "POST"): 0,
     ("start", "GET"): 0,
     ("error-page", "GET"): 0,
+    # Files that are read once a process, and pages that ask for nothing.
+    **{(name, "GET"): 0 for name in ("openapi", "asyncapi", "docs", "redoc", "llms")},
     ("version", "GET"): 0,
 }
 
@@ -175,6 +177,11 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("auth-ws-ticket", "POST"): lambda: Request("/auth/ws-ticket", key()),
     ("start", "GET"): lambda: Request("/"),
     ("error-page", "GET"): lambda: Request("/errors/UNKNOWN_SYMBOL"),
+    ("openapi", "GET"): lambda: Request("/api/openapi.json"),
+    ("asyncapi", "GET"): lambda: Request("/api/asyncapi.json"),
+    ("docs", "GET"): lambda: Request("/api/docs"),
+    ("redoc", "GET"): lambda: Request("/api/redoc"),
+    ("llms", "GET"): lambda: Request("/llms.txt"),
     ("version", "GET"): lambda: Request("/version"),
 }
 
