@@ -18,7 +18,6 @@ from observability.probes import Check, NotThere, Probes
 from realtime import hub
 
 _JSON = "application/json"
-_ALIVE = b'{"status":"alive"}'
 _SINGLE = {"/health/db": "database", "/health/cache": "redis"}
 PATHS = frozenset({"/health", *ALIVE_PATHS, *READY_PATHS, *_SINGLE})
 
@@ -26,7 +25,7 @@ PATHS = frozenset({"/health", *ALIVE_PATHS, *READY_PATHS, *_SINGLE})
 async def answer(path: str) -> tuple[int, str, bytes]:
     """Status, content type and body for one of `PATHS`."""
     if path in ALIVE_PATHS:
-        return 200, _JSON, _ALIVE
+        return 200, _JSON, health_report.ALIVE
     found = await _probes.current(_make).look()
     if path in READY_PATHS:
         return _ready(path, health_report.why_not_ready(found))
@@ -50,7 +49,7 @@ async def stop_current() -> None:
 
 def _ready(path: str, why_not: str) -> tuple[int, str, bytes]:
     if not why_not:
-        return 200, _JSON, b'{"status":"ready"}'
+        return 200, _JSON, health_report.READY
     body = problem("NOT_READY", path=path, detail=why_not)
     return 503, CONTENT_TYPE, msgspec.json.encode(body)
 

@@ -28,7 +28,7 @@ def answers_http(role: str, path: str) -> bool:
 async def refuse_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """404 with the reason, from a process that has only WebSockets."""
     began_s, address = time.perf_counter(), addresses.find(scope)
-    request_id = _find_request_id(scope)
+    request_id = request_context.of_headers(scope["headers"])
     request_context.bind(request_id, address=address)
     detail = "This process serves WebSockets only (role ws); HTTP is at the processes of role web."
     body = msgspec.json.encode(problem("NOT_FOUND", path=scope["path"], detail=detail))
@@ -59,13 +59,8 @@ async def refuse_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
 async def refuse_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """404 with the reason instead of a handshake, from a process that has no WebSockets."""
     await receive()
-    own_id = (request_context.RAW_HEADER, _find_request_id(scope).encode("ascii"))
+    own_id = (request_context.RAW_HEADER, request_context.of_headers(scope["headers"]).encode("ascii"))
     headers = [(b"content-type", b"text/plain; charset=utf-8"), own_id, *security_headers.OF_DATA]
     await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
     body = b"This process serves no WebSockets (role web); they are at the processes of role ws.\n"
     await send({"type": "websocket.http.response.body", "body": body})
-
-
-def _find_request_id(scope: dict[str, Any]) -> str:
-    offered = next((value for name, value in scope["headers"] if name == request_context.RAW_HEADER), b"")
-    return request_context.accept_or_make(offered.decode("latin-1"))

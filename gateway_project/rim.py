@@ -51,8 +51,7 @@ _queue = asyncio.Semaphore(_QUEUE_PLACES)
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer one HTTP request."""
     arrived_at = datetime.now(UTC)
-    offered = _header(scope["headers"], request_context.RAW_HEADER) or b""
-    request_id = request_context.accept_or_make(offered.decode("latin-1"))
+    request_id = request_context.of_headers(scope["headers"])
     address, scheme = addresses.find(scope), addresses.scheme_of(scope)
     request_context.bind(request_id, address=address, arrived_at=arrived_at)
     own_id = (request_context.RAW_HEADER, request_id.encode("ascii"))

@@ -10,6 +10,9 @@ from observability.probes import Dependency
 ALIVE_PATHS = frozenset({"/health/live", "/health/liveness", "/liveness"})
 READY_PATHS = frozenset({"/health/ready", "/health/readiness", "/readiness"})
 
+ALIVE = b'{"status":"alive"}'
+READY = b'{"status":"ready"}'
+
 
 def status_of(dependencies: Mapping[str, Dependency]) -> str:
     """``healthy``; ``degraded`` while something is away that can be done without; else ``unhealthy``."""

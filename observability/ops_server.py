@@ -79,15 +79,15 @@ async def _answer(
     if method not in ("GET", "HEAD"):
         return 405, _JSON, b'{"status":"only GET and HEAD"}'
     if path in health_report.ALIVE_PATHS:
-        return 200, _JSON, b'{"status":"alive"}'
+        return 200, _JSON, health_report.ALIVE
     if path == "/metrics":
         exposition.sample()
         text = await asyncio.get_running_loop().run_in_executor(None, exposition.render)
         return 200, exposition.CONTENT_TYPE.encode(), text
     if path in health_report.READY_PATHS:
         reason = health_report.why_not_ready(await probes.look())
-        body = {"status": "not ready", "detail": reason} if reason else {"status": "ready"}
-        return (503 if reason else 200), _JSON, msgspec.json.encode(body)
+        told = msgspec.json.encode({"status": "not ready", "detail": reason})
+        return (503, _JSON, told) if reason else (200, _JSON, health_report.READY)
     if path == "/health":
         found = health_report.report(await probes.look(), about)
         return (503 if found["status"] == "unhealthy" else 200), _JSON, msgspec.json.encode(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import random
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 HEADER = "X-Request-ID"
@@ -29,6 +30,12 @@ def accept_or_make(offered: str | None) -> str:
     # A UUID of version 4; its module takes ten times as long, and asks the system for each.
     number = f"{_random.getrandbits(128) & _FREE | _VERSION_4:032x}"
     return f"{number[:8]}-{number[8:12]}-{number[12:16]}-{number[16:20]}-{number[20:]}"
+
+
+def of_headers(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id that a request with the `headers`, as ASGI has them, has or gets."""
+    offered = next((value for name, value in headers if name == RAW_HEADER), b"")
+    return accept_or_make(offered.decode("latin-1"))
 
 
 def bind(request_id: str, *, address: str = "", arrived_at: datetime | None = None) -> None:

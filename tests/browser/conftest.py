@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, sync_playwright
+
+from tests import programs
 
 _ARGUMENTS = [
     "--no-sandbox",
@@ -24,13 +25,7 @@ _ARGUMENTS = [
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Where Chromium is; without it the tests are skipped by hand, and fail in CI."""
-    found = shutil.which("chromium")
-    if found is None:
-        told = "chromium is not installed: apt-get install -y chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
+    return programs.find("chromium", "chromium")
 
 
 @pytest.fixture

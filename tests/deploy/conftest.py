@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -13,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from gateway_project import embedded
+from tests import programs
 from tests.conftest import make_stack
 from tests.deploy import expressions
 from tests.people import add_key, add_tier
@@ -49,13 +48,7 @@ def live_metrics(exposed: expressions.Exposed) -> set[str]:
 @pytest.fixture(scope="session")
 def promtool() -> str:
     """Where promtool is; without it these tests are skipped by hand, and fail in CI."""
-    found = shutil.which("promtool")
-    if found is None:
-        told = "promtool is not installed: it is part of Debian's package prometheus"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
+    return programs.find("promtool", "prometheus")
 
 
 def _start(stack: Stack) -> dict[str, str]:

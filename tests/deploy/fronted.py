@@ -12,23 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from gateway_project import embedded
+from tests import programs
 from tests.deploy import composed
+from tests.gateway_project import certificates
 
 FOLDER = composed.FOLDER / "nginx"
-
-
-def find_nginx() -> str:
-    """Where nginx is; without it the test is skipped by hand, and fails in CI."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        told = "nginx is not installed: it is Debian's package nginx-light"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
 
 
 def version_of(nginx: str) -> tuple[int, ...]:
@@ -70,7 +59,7 @@ class Front:
 
 def lay_out(folder: Path, doors: dict[str, str], web_port: int, ws_port: int) -> Front:
     """Write the configuration below `folder`; `doors` are its servers, by name and source."""
-    nginx = find_nginx()
+    nginx = programs.find("nginx", "nginx-light")
     front = Front(nginx, folder, embedded.free_port(), embedded.free_port())
     (folder / "tmp").mkdir()
     (folder / "servers").mkdir()
@@ -104,22 +93,9 @@ def _for_version(text: str, version: tuple[int, ...]) -> str:
 
 def make_certificate(folder: Path) -> Path:
     """A certificate of its own for localhost in `folder`, where tls.conf looks for it."""
-    certificate, key = folder / "tls/fullchain.pem", folder / "tls/privkey.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
-    subprocess.run(
-        [*command, "-keyout", str(key), "-out", str(certificate)], capture_output=True, timeout=20, check=True
-    )
-    return certificate
+    made = certificates.make(folder / "tls", "localhost")
+    made.key.rename(folder / "tls/privkey.pem")
+    return made.certificate.rename(folder / "tls/fullchain.pem")
 
 
 @contextlib.contextmanager
