@@ -18,6 +18,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # Development values for commands that read the settings without a running stack.
 DEV := env DEBUG=true DATABASE_URL=sqlite:///.data/check.sqlite3
+NODE := tools/node_modules/.bin
 COMPOSE := docker/compose.yaml docker/compose.tls.yaml
 # A kustomization is no object of a cluster: tests/deploy builds what it says.
 MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml)) \
@@ -25,7 +26,7 @@ MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test coverage faults bench bench-http bench-sockets pins format docker clean
+.PHONY: help run check test coverage faults fuzz bench bench-http bench-sockets pins format docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -33,7 +34,7 @@ help: ## this list
 run: .venv/.embedded ## the whole gateway with a replay of real data; PORT=8001 moves it
 	@$(PY) manage.py up --port $(PORT)
 
-check: .venv/.dev ## lint, types, direction of imports, migrations, container and cluster files
+check: .venv/.dev tools/node_modules ## lint, types, direction of imports, migrations, the contract of HTTP, container and cluster files
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(DEV) .venv/bin/mypy
@@ -43,8 +44,12 @@ check: .venv/.dev ## lint, types, direction of imports, migrations, container an
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(COMPOSE)
 	.venv/bin/kubernetes-validate --strict --quiet $(MANIFESTS)
 	.venv/bin/yamllint --strict --config-data '$(YAML_RULES)' $(COMPOSE) deploy/kubernetes
+	$(DEV) $(PY) manage.py openapi | diff -q - docs/openapi.json || { echo "run: manage.py openapi --write"; exit 1; }
+	.venv/bin/openapi-spec-validator docs/openapi.json
+	$(NODE)/spectral lint docs/openapi.json --fail-severity=warn
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/redocly lint docs/openapi.json
 
-test: .venv/.dev ## the test suite on real Postgres, Valkey and NATS, with coverage of its own processes
+test: .venv/.dev tools/node_modules ## the test suite on real Postgres, Valkey and NATS, with coverage of its own processes
 	$(PY) -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 coverage: .venv/.dev ## the same with coverage of all processes that tests start
@@ -62,6 +67,9 @@ pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for 
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
+fuzz: .venv/.dev ## call a gateway with all that docs/openapi.json allows and forbids, for ten minutes
+	FUZZ_S=600 $(PY) -m pytest -n 0 -s tests/contract/test_fuzzing.py
+
 bench: .venv/.embedded ## how long from publish to socket and from order to answer, on the gateway that `make run` runs
 	@$(PY) -m benchmarks.publish_to_socket
 	@$(PY) -m benchmarks.order_to_answer
@@ -76,13 +84,21 @@ docker: ## build the images; docker/README.md says how to run them
 	docker compose --file docker/compose.yaml build
 
 clean: ## remove the virtual environment, caches and the data of `make run`
-	rm -rf .venv .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov
+	rm -rf .venv .data tools/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov
 	rm -f .coverage .coverage.*
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# Judges that come from npm, and what generated clients are made with; pinned in tools/package-lock.json.
+tools/node_modules: tools/package.json tools/package-lock.json
+	@command -v npm >/dev/null || { echo "make: Node.js 20 or newer with npm is needed for Spectral and the" \
+		"generated clients; on Debian and Ubuntu: apt install nodejs npm"; exit 1; }
+	@echo "gateway: installing the judges of the contract into tools/node_modules (once) ..."
+	@cd tools && npm ci --ignore-scripts --silent
+	@touch $@
 
 .venv/.embedded: .venv/bin/python requirements/base.txt requirements/embedded.txt
 	@echo "gateway: installing into .venv (once; about half a minute) ..."

@@ -90,7 +90,13 @@ def issue_key(  # noqa: PLR0913 - keyword-only, and each is a property of the ke
 
 @transaction.atomic
 def issue_key_by_names(
-    *, account_name: str, tier_name: str, actor: str, now: datetime, key_name: str = ""
+    *,
+    account_name: str,
+    tier_name: str,
+    actor: str,
+    now: datetime,
+    key_name: str = "",
+    scopes: Sequence[str] | None = None,
 ) -> IssuedKey:
     """Create a key on `tier_name`, and the account, on the same tier, where it is new.
 
@@ -102,7 +108,7 @@ def issue_key_by_names(
     account, is_new = Account.objects.get_or_create(name=account_name, defaults={"tier": tier})
     if is_new:
         _note_account(account, actor)
-    return issue_key(account=account, tier=tier, actor=actor, now=now, name=key_name)
+    return issue_key(account=account, tier=tier, actor=actor, now=now, name=key_name, scopes=scopes)
 
 
 @transaction.atomic

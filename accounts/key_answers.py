@@ -3,104 +3,131 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
 
 from accounts import keys
 from accounts.actions import IssuedKey
 from accounts.models import ApiKey
+from accounts.networks import MOST_NETWORKS
+from accounts.roles import ROLE_SCOPES, SCOPES
 from accounts.self_service import KeyPage
+
+_CLEAN = r"^[^\x00]*$"
+
+
+def _word(*words: str) -> msgspec.Meta:
+    return msgspec.Meta(extra_json_schema={"enum": list(words)})
+
+
+PublicId = Annotated[str, msgspec.Meta(min_length=22, max_length=22, pattern="^[0-9A-Za-z]{22}$")]
+_Secret = Annotated[
+    str,
+    msgspec.Meta(min_length=70, max_length=70, pattern="^pgw_(live|test)_[0-9A-Za-z]{22}_[0-9A-Za-z]{38}$"),
+]
+_Name = Annotated[str, msgspec.Meta(max_length=100, pattern=_CLEAN)]
+_UserName = Annotated[str, msgspec.Meta(max_length=150, pattern=_CLEAN)]
+_Address = Annotated[str, msgspec.Meta(max_length=45, pattern=r"^[0-9A-Za-z:.]*$")]
+_Agent = Annotated[str, msgspec.Meta(max_length=200, pattern=_CLEAN)]
+_Network = Annotated[str, msgspec.Meta(max_length=50, extra_json_schema={"format": "ip-network"})]
+_Slug = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[-\w]*$")]
+_Scopes = Annotated[list[Annotated[str, _word(*sorted(SCOPES))]], msgspec.Meta(max_length=len(SCOPES))]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Millis = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A key. `id` is its public id, which is no secret; `expires_at` null: it does not end by itself."""
 
-    id: str
-    name: str
-    state: str
-    environment: str
-    tier: str
-    scopes: list[str]
-    networks: list[str]
-    created_at: datetime
-    created_by: str | None
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    last_used_address: str | None
-    last_used_agent: str | None
-    rotated_from: str | None
-    rotated_to: str | None
+    id: PublicId
+    name: _Name
+    state: Annotated[str, _word("active", "expiring", "expired", "revoked")]
+    environment: Annotated[str, _word("live", "test")]
+    tier: _Slug
+    scopes: _Scopes
+    networks: Annotated[list[_Network], msgspec.Meta(max_length=MOST_NETWORKS)]
+    created_at: _Moment
+    created_by: _UserName | None
+    expires_at: _Moment | None
+    revoked_at: _Moment | None
+    last_used_at: _Moment | None
+    last_used_address: _Address | None
+    last_used_agent: _Agent | None
+    rotated_from: PublicId | None
+    rotated_to: PublicId | None
 
 
 class NewKeyAnswer(KeyAnswer, frozen=True, kw_only=True):
     """A key with its secret, shown this once."""
 
-    key: str
+    key: _Secret
 
 
 class RotatedKeyAnswer(NewKeyAnswer, frozen=True, kw_only=True):
     """The new key, and when the old one ends."""
 
-    old_key_ends_at: datetime
+    old_key_ends_at: _Moment
 
 
 class KeyPageAnswer(msgspec.Struct, frozen=True):
     """A page of keys; `next` goes into `cursor` to get the page after it."""
 
-    data: list[KeyAnswer]
+    data: Annotated[list[KeyAnswer], msgspec.Meta(max_length=100)]
     has_more: bool
-    next: str | None
+    next: PublicId | None
 
 
 class AccountAnswer(msgspec.Struct, frozen=True):
     """The account that is charged for the caller's calls."""
 
-    name: str
-    created_at: datetime
+    name: _Name
+    created_at: _Moment
 
 
 class CallerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls: a person with a role, or a key."""
 
-    kind: str
-    user: str | None = None
-    role: str | None = None
-    key: str | None = None
-    expires_at: datetime | None = None
+    kind: Annotated[str, _word("key", "user")]
+    user: _UserName | None = None
+    role: Annotated[str, _word(*ROLE_SCOPES)] | None = None
+    key: PublicId | None = None
+    expires_at: _Moment | None = None
 
 
 class LimitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A limit. `route` null: every route; `burst` null: a fixed window; `remaining` null: not known here."""
 
-    name: str
-    scope: str
-    route: str | None
-    quota: int
-    window_s: int
-    burst: int | None
-    remaining: int | None
-    reset_s: int | None
+    name: _Slug
+    scope: Annotated[str, _word("account", "key", "ip", "route", "global")]
+    route: _Slug | None
+    quota: _Whole
+    window_s: _Whole
+    burst: _Whole | None
+    remaining: _Whole | None
+    reset_s: _Whole | None
 
 
 class SocketsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What WebSockets may; `most_connections` (of the account, open at once) null: no limit."""
 
-    most_connections: int | None
-    frames_per_s: int
+    most_connections: _Whole | None
+    frames_per_s: _Whole
 
 
 class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of a day (UTC) on a route."""
 
     day: date
-    route: str
-    calls: int
-    errors: int
-    throttled: int
-    latency_avg_ms: float
-    latency_max_ms: float
-    bytes_out: int
+    route: _Slug
+    calls: _Count
+    errors: _Count
+    throttled: _Count
+    latency_avg_ms: _Millis
+    latency_max_ms: _Millis
+    bytes_out: _Count
 
 
 class ProfileAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,12 +135,12 @@ class ProfileAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     account: AccountAnswer
     caller: CallerAnswer
-    tier: str
-    scopes: list[str]
-    limits: list[LimitAnswer]
+    tier: _Slug
+    scopes: _Scopes
+    limits: Annotated[list[LimitAnswer], msgspec.Meta(max_length=1000)]
     sockets: SocketsAnswer
-    days: int
-    usage: list[UsageAnswer]
+    days: Annotated[int, msgspec.Meta(ge=1, le=90)]
+    usage: Annotated[list[UsageAnswer], msgspec.Meta(max_length=100_000)]
 
 
 def describe(key: ApiKey, now: datetime) -> KeyAnswer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SCOPES = {
-    "predictions:read": "read predictions and their history",
+    "predictions:read": "read predictions, their history and their track record",
     "explanations:read": "read explanations and the state of jobs",
     "explanations:write": "order and cancel explanations",
     "stream": "open a WebSocket",

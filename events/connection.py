@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
 from events.streams import Stream
@@ -155,8 +155,17 @@ async def ensure_stream(jetstream: JetStreamContext, stream: Stream) -> str:
             stream.name,
             ", ".join(sorted(missing)),
         )
+    return _epoch_of(info)
+
+
+async def find_epoch(jetstream: JetStreamContext, stream: Stream) -> str:
+    """The epoch of `stream`, as `ensure_stream` has it; raises `NotFoundError` where there is none."""
+    return _epoch_of(await jetstream.stream_info(stream.name))
+
+
+def _epoch_of(info: StreamInfo) -> str:
     if info.created is None:
-        raise RuntimeError(f"the server gave no creation time for stream {stream.name}")
+        raise RuntimeError(f"the server gave no creation time for stream {info.config.name}")
     return format(int(info.created.timestamp() * 1000), "x")
 
 

@@ -23,6 +23,9 @@ DEPTHS: tuple[Depth, ...] = ("fast", "medium", "deep")
 # Whatever Postgres stores as text must be free of NUL.
 Text = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^[^\x00]*\Z")]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*\Z")]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Epoch = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*\Z")]
 
 
@@ -37,8 +40,8 @@ class PinnedPrediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     horizon: Label
     model_version: Label
     as_of: Moment
-    seq: int
-    epoch: str
+    seq: Seq
+    epoch: Epoch
     features: Features | None = None
 
     @property
@@ -106,23 +109,31 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """How the model did on this symbol, walk-forward: mean absolute percentage errors, right directions."""
 
-    predictions: int
+    predictions: Count
     mape: float
     naive_mape: float
     hit_rate: float
     text: Line
 
 
+Summary = Annotated[Text, msgspec.Meta(min_length=1)]
+Contributions = Annotated[list[Contribution], msgspec.Meta(min_length=1, max_length=200)]
+Sources = Annotated[list[Source], msgspec.Meta(min_length=1, max_length=100)]
+Statements = Annotated[list[Statement], msgspec.Meta(max_length=200)]
+SimilarDays = Annotated[list[SimilarDay], msgspec.Meta(max_length=100)]
+WhatIfs = Annotated[list[WhatIf], msgspec.Meta(max_length=100)]
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why the model said so, in plain English; the lists that `depth` does not ask for are empty."""
 
     depth: Depth
-    summary: Annotated[Text, msgspec.Meta(min_length=1)]
-    contributions: Annotated[list[Contribution], msgspec.Meta(min_length=1, max_length=200)]
-    sources: Annotated[list[Source], msgspec.Meta(min_length=1, max_length=100)]
-    statements: Annotated[list[Statement], msgspec.Meta(max_length=200)] = []
-    similar_days: Annotated[list[SimilarDay], msgspec.Meta(max_length=100)] = []
-    what_if: Annotated[list[WhatIf], msgspec.Meta(max_length=100)] = []
+    summary: Summary
+    contributions: Contributions
+    sources: Sources
+    statements: Statements = []
+    similar_days: SimilarDays = []
+    what_if: WhatIfs = []
     record: Record | None = None
 
 

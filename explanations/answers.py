@@ -5,40 +5,51 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
+from events.explanations import DEPTHS
+from events.prediction_updated import Share
 from explanations.documents import ExplanationDocument
 
 JOB_PATH = "/api/explanation/job/"
 _LONGEST_RETRY_S = 10
 
 
+def _word(*words: str) -> msgspec.Meta:
+    return msgspec.Meta(extra_json_schema={"enum": list(words)})
+
+
+_Depth = Annotated[str, _word(*DEPTHS)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to an order. `estimated_seconds` from now; 0 for a job that has ended."""
 
     job_id: uuid.UUID
-    status: str
-    depth: str
-    estimated_seconds: float
-    status_url: str
+    status: Annotated[str, _word("queued", "running", "done", "failed", "cancelled")]
+    depth: _Depth
+    estimated_seconds: _Seconds
+    status_url: Annotated[str, msgspec.Meta(max_length=64, pattern=f"^{JOB_PATH}[0-9a-f-]{{36}}$")]
 
 
 class JobPending(msgspec.Struct, frozen=True, kw_only=True):
     """A job that has not ended: `progress` from 0 to 1, `stage` in the explainer's own words."""
 
     job_id: uuid.UUID
-    status: str
-    progress: float
-    stage: str
-    depth: str
-    estimated_seconds: float
+    status: Annotated[str, _word("queued", "running")]
+    progress: Share
+    stage: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")]
+    depth: _Depth
+    estimated_seconds: _Seconds
 
 
 class JobDone(ExplanationDocument, frozen=True, kw_only=True):
     """A job that is done, with its explanation."""
 
-    status: str
+    status: Annotated[str, _word("done")]
 
 
 def status_url(job_id: uuid.UUID) -> str:

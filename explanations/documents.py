@@ -14,17 +14,19 @@ from typing import Any
 import msgspec
 
 from events.explanations import (
-    Contribution,
+    Contributions,
     Depth,
     Explanation,
+    Name,
     PinnedPrediction,
     Record,
-    SimilarDay,
-    Source,
-    Statement,
-    WhatIf,
+    SimilarDays,
+    Sources,
+    Statements,
+    Summary,
+    WhatIfs,
 )
-from predictions.documents import within_64_bits
+from predictions.documents import Moment, within_64_bits
 
 
 class MalformedDocument(ValueError):
@@ -34,15 +36,15 @@ class MalformedDocument(ValueError):
 class ExplanationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A finished explanation with the prediction that it explains. `job_id` is the first job that got it."""
 
-    symbol: str
+    symbol: Name
     depth: Depth
-    generated_at: datetime
-    summary: str
-    contributions: list[Contribution]
-    sources: list[Source]
-    statements: list[Statement]
-    similar_days: list[SimilarDay]
-    what_if: list[WhatIf]
+    generated_at: Moment
+    summary: Summary
+    contributions: Contributions
+    sources: Sources
+    statements: Statements
+    similar_days: SimilarDays
+    what_if: WhatIfs
     record: Record | None
     prediction: PinnedPrediction
     job_id: uuid.UUID

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from accounts import keys
 from gateway_project.config_fields import KINDS, Config
 from gateway_project.config_kinds import is_secret
 
@@ -91,6 +92,17 @@ def check(config: Config, sources: Mapping[str, str]) -> None:
     _check_https(config, sources)
     _check_jwt_keys(config, sources)
     _check_symbol_pattern(config, sources)
+    _check_dashboard_key(config, sources)
+
+
+def _check_dashboard_key(config: Config, sources: Mapping[str, str]) -> None:
+    if not config.dashboard_key:
+        return
+    try:
+        keys.parse_key(config.dashboard_key)
+    except keys.MalformedKey as error:
+        reason = f"is no key: {error}; `manage.py dashboard_key` makes one"
+        raise wrong("dashboard_key", "", sources, reason) from None
 
 
 def _check_symbol_pattern(config: Config, sources: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from gateway_project.config_kinds import (
     Networks,
     PositiveFloat,
     PositiveInt,
+    PublicKey,
     RegularExpression,
     Secret,
     Secrets,
@@ -130,6 +131,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`max-age` of answers that carry predictions. [web]"""
     stale_after_s: PositiveFloat = 300.0
     """A prediction older than this is marked `stale`. [web]"""
+
+    # --- The dashboard
+    dashboard_key: PublicKey = ""
+    """The key that the dashboard at `/` calls with; `manage.py dashboard_key` makes it. It is no secret:
+    everybody who can open the page can read it. A key that can do more than read, stream and order
+    explanations is not shown. Without one the page asks for a key. `manage.py up` makes one by itself.
+    [web]"""
 
     # --- Sockets
     recent_updates: Annotated[int, msgspec.Meta(ge=1_000, le=1_000_000)] = 20_000

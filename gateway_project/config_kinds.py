@@ -16,6 +16,7 @@ Url = Annotated[str, msgspec.Meta(description="a URL")]
 Urls = Annotated[str, msgspec.Meta(description="URLs, separated by commas")]
 Secret = Annotated[str, msgspec.Meta(description="a secret text")]
 Secrets = Annotated[list[str], msgspec.Meta(description="a list of secret texts")]
+PublicKey = Annotated[str, msgspec.Meta(description="an API key that everybody may see")]
 FilePath = Annotated[str, msgspec.Meta(description="the path of a file")]
 Networks = Annotated[list[str], msgspec.Meta(description="a list of networks")]
 RegularExpression = Annotated[str, msgspec.Meta(description="a regular expression")]
@@ -36,8 +37,8 @@ def bare(kind: Any) -> inspect.Type:
 
 
 def is_secret(kind: Any) -> bool:
-    """True for values that nothing may repeat: secrets, and URLs, which may hold some."""
-    return kind in (Secret, Secrets, Url, Urls)
+    """True for values that nothing may repeat: secrets, and what may hold one, if by mistake."""
+    return kind in (PublicKey, Secret, Secrets, Url, Urls)
 
 
 def told(name: str, kind: Any) -> str:

@@ -27,6 +27,16 @@ _PAGE = {
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
+_REDOC_PATHS = ("/redoc", "/api/redoc", "/api/v1/redoc")
+# ReDoc makes style elements: one of text that never changes, and empty ones, whose rules it adds by script.
+# The digests let in these and no other; that of the text belongs to the version of the bundle.
+_REDOC_STYLES = " ".join(
+    f"'sha256-{digest}'"
+    for digest in (
+        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc=",
+    )
+)
 _DEVELOPMENT = {"connect-src": "'self' ws: wss:"}
 _STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.DOTALL)
 
@@ -35,6 +45,8 @@ def find(path: str, content_type: str, *, is_secure: bool) -> str:
     """The policy of an answer at `path`, which came over https or not."""
     if not content_type.startswith("text/html"):
         return DATA
+    if path in _REDOC_PATHS:
+        return of_redoc(is_secure=is_secure)
     is_admin = path == "/admin" or path.startswith("/admin/")
     return of_admin(is_secure=is_secure) if is_admin else of_page(is_secure=is_secure)
 
@@ -43,6 +55,12 @@ def find(path: str, content_type: str, *, is_secure: bool) -> str:
 def of_page(*, is_secure: bool) -> str:
     """That of pages without anything inline."""
     return _written(_PAGE, is_secure=is_secure)
+
+
+@functools.cache
+def of_redoc(*, is_secure: bool) -> str:
+    """That of the page of ReDoc: styles by their digests, everything else as any page."""
+    return _written(_PAGE | {"style-src": f"'self' {_REDOC_STYLES}"}, is_secure=is_secure)
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from gateway_project.config import (
 )
 
 _KEY_FILE = "demo_key"
+_DASHBOARD_KEY_FILE = "dashboard_key"
 
 
 class FolderInUse(Exception):
@@ -75,6 +76,11 @@ def lock(folder: Path) -> IO[bytes]:
 def demo_key_file(folder: Path) -> Path:
     """Where the key that `manage.py up` prints is kept, so that it stays the same at every start."""
     return folder / _KEY_FILE
+
+
+def dashboard_key_file(folder: Path) -> Path:
+    """Where the key is kept that the dashboard of `manage.py up` calls with."""
+    return folder / _DASHBOARD_KEY_FILE
 
 
 def write_endpoints(folder: Path, endpoints: dict[str, str]) -> None:

@@ -1,14 +1,50 @@
-"""Where to begin, what each error means, which version this is."""
+"""The dashboard, where to begin, what each error means, which version this is."""
 
 from __future__ import annotations
 
+import logging
+
+from django.conf import settings
+from django.db import Error as DatabaseFailure
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from accounts import visitors
+from gateway_project import routes
 from gateway_project.problem_types import PROBLEM_TYPES
 from gateway_project.problems import read_only
 from observability.version import COMMIT, VERSION
+
+logger = logging.getLogger(__name__)
+
+
+@read_only
+@never_cache
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Predictions live, for whoever looks rather than reads. Scripts do the rest, over the API."""
+    context = {
+        "version": VERSION,
+        "key": _visitors_key(),
+        "stale_after_s": settings.GATEWAY.stale_after_s,
+        "has_accuracy": routes.find("/api/prediction/A/accuracy") == "prediction-accuracy",
+    }
+    return render(request, "dashboard.html", context)
+
+
+def _visitors_key() -> str:
+    """The key that the page calls with; "" where there is none that everybody may see: then the page asks."""
+    key: str = settings.GATEWAY.dashboard_key
+    if not key:
+        return ""
+    try:
+        reason = visitors.why_not_shown(key)
+    except DatabaseFailure:
+        reason = "the database does not answer"
+    if reason is None:
+        return key
+    logger.warning("DASHBOARD_KEY is not shown: %s", reason)
+    return ""
 
 
 @read_only

@@ -12,6 +12,7 @@ import django_stubs_ext
 from gateway_project import admin_looks
 from gateway_project import config as gateway_config
 from gateway_project.database import database_settings
+from gateway_project.openapi.facts import SPECTACULAR
 from observability.logging import logging_config
 
 django_stubs_ext.monkeypatch()
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
+    "drf_spectacular_sidecar",
     "channels",
     "gateway_project",
     "accounts",
@@ -147,7 +149,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "gateway_project.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "accounts.credentials.anonymous",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+
+# What `manage.py openapi` makes docs/openapi.json with; no server process imports drf-spectacular.
+SPECTACULAR_SETTINGS = SPECTACULAR
 
 CORS_ALLOWED_ORIGINS = GATEWAY.cors_origins
 CORS_URLS_REGEX = r"^/(api|auth|health|version)"
@@ -194,7 +200,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = GATEWAY.hsts_s if GATEWAY.is_production else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = GATEWAY.hsts_subdomains
 SECURE_SSL_REDIRECT = GATEWAY.https_redirect
-SECURE_REDIRECT_EXEMPT = [r"^(?!$|admin(/|$)|errors/)"]
+SECURE_REDIRECT_EXEMPT = [r"^(?!$|start$|admin(/|$)|errors/)"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.is_production
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

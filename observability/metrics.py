@@ -113,6 +113,12 @@ bridge_waiting = Gauge(
     multiprocess_mode="livemax",
 )
 bridge_redeliveries = Counter("pgw_bridge_redeliveries", "Messages that were delivered more than once.")
+outcomes_settled = Counter("pgw_outcomes_settled", "Predictions of which it became known what came of them.")
+outcomes_waiting = Gauge(
+    "pgw_outcomes_waiting_messages",
+    "Recorded messages whose predictions are not looked at for their outcomes yet.",
+    multiprocess_mode="livemax",
+)
 dead_letters = Gauge(
     "pgw_dead_letters", "Messages that did not fit, and wait for staff.", multiprocess_mode="livemax"
 )

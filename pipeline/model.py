@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +31,14 @@ MOST_TRAINING_ROWS = 756
 # (1 / 0.03 ** 2). Both pull a short history towards "no move".
 PENALTY_ROWS = 3_000
 DRIFT_PENALTY_ROWS = 1_000
+INTERVAL_LEVEL = 0.8
+"""The share of next closes that the stated interval should hold."""
 LEAST_RESIDUALS = 21
 MOST_RESIDUALS = 252
 
 _NEGLIGIBLE = 1e-12
+# Standard deviations to either side of a normal mean that hold `INTERVAL_LEVEL`.
+_REACH = NormalDist().inv_cdf((1 + INTERVAL_LEVEL) / 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +91,12 @@ class Prediction:
     inputs: dict[str, float]
     contributions: dict[str, float]
     fit: Fit
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Prices that hold the next close with `INTERVAL_LEVEL`, if moves are as `confidence_in` has them."""
+        reach = math.exp(_REACH * self.residual_sd)
+        return self.predicted_price / reach, self.predicted_price * reach
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from events.prediction_updated import FeatureValue, PredictionUpdated
-from pipeline.model import HORIZON, MODEL_VERSION, Prediction, WalkForward
+from pipeline.model import HORIZON, INTERVAL_LEVEL, MODEL_VERSION, Prediction, WalkForward
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +57,19 @@ def flow(days: Sequence[Day], *, start: date | None = None, loop: bool = False) 
 def event_of(prediction: Prediction, timestamp: datetime) -> PredictionUpdated:
     """`prediction` as published at `timestamp`.
 
-    Its features are the model's inputs, the predicted log return with the parts that sum to it, and
-    the window of the fit.
+    Its features are the model's inputs, the predicted log return with the parts that sum to it, the
+    interval, and the window of the fit.
     """
     fit = prediction.fit
+    low, high = prediction.interval
     features: dict[str, FeatureValue] = {
         **prediction.inputs,
         "predicted_log_return": prediction.predicted_log_return,
         **{CONTRIBUTION_PREFIX + name: part for name, part in prediction.contributions.items()},
         "residual_sd": prediction.residual_sd,
+        "interval_low": low,
+        "interval_high": high,
+        "interval_level": INTERVAL_LEVEL,
         "training_rows": fit.rows,
         "training_first": fit.first_date.isoformat(),
         "training_last": fit.last_date.isoformat(),

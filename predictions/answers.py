@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
-from events.prediction_updated import FeatureValue
-from predictions.documents import PredictionDocument, epoch_micros
+from events.prediction_updated import MAX_SYMBOL_LENGTH, Features, Label, Price, Share
+from predictions.documents import Moment, PredictionDocument, epoch_micros
+
+Symbol = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=MAX_SYMBOL_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 VARY = "Accept-Encoding, Authorization, Origin, X-API-Key"
 
@@ -20,21 +26,33 @@ _encoder = msgspec.json.Encoder()
 _FRESHNESS = b',"age_seconds":0.0,"stale":false'
 
 
-class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The contract's prediction. `features` is left out unless asked for."""
+class OutcomeAnswer(msgspec.Struct, frozen=True):
+    """What came of a prediction: the actual price, its market time, and predicted minus actual price."""
 
-    symbol: str
-    predicted_price: float
-    current_price: float
-    confidence: float
-    horizon: str
-    model_version: str
-    timestamp: datetime
-    as_of: datetime
-    seq: int | None
-    age_seconds: float
+    actual_price: Price
+    as_of: Moment
+    error: float
+
+
+class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The contract's prediction. `features` and `outcome` are left out unless asked for.
+
+    `outcome` is null as long as it is not known.
+    """
+
+    symbol: Symbol
+    predicted_price: Price
+    current_price: Price
+    confidence: Share
+    horizon: Label
+    model_version: Label
+    timestamp: Moment
+    as_of: Moment
+    seq: _Seq | None
+    age_seconds: _Seconds
     stale: bool
-    features: dict[str, FeatureValue] | msgspec.UnsetType = msgspec.UNSET
+    features: Features | msgspec.UnsetType = msgspec.UNSET
+    outcome: OutcomeAnswer | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Shown:
@@ -88,6 +106,11 @@ class Shown:
 
     def _age_s(self, now_us: int) -> float:
         return max(0, now_us - self._made_us) / 1_000_000
+
+
+def with_outcome(body: bytes, outcome: str | None) -> bytes:
+    """The JSON of a `PredictionAnswer` with that of its outcome, which may be null, if it is asked for."""
+    return body if outcome is None else b'%b,"outcome":%b}' % (body[:-1], outcome.encode())
 
 
 class PredictionBatch(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import Error as DatabaseFailure
 
@@ -46,6 +47,21 @@ def newest_predictions(symbols: Sequence[str], *, asked_by: str = "socket") -> d
     if recorded and redis_answered:
         _put_back(store, recorded)
     return found | recorded
+
+
+def predictions_at(
+    symbols: Sequence[str], moment: datetime, *, asked_by: str
+) -> dict[str, PredictionDocument]:
+    """What was the newest prediction of each symbol at `moment`. One query; Redis knows nothing of it.
+
+    Raises `NoStoreReachable` when the database fails.
+    """
+    try:
+        found = record.newest(symbols, upto=moment)
+    except DatabaseFailure as error:
+        raise NoStoreReachable from error
+    metrics.reads.labels(asked_by, "record" if found else "none").inc()
+    return found
 
 
 def _put_back(store: newest.NewestStore, recorded: dict[str, PredictionDocument]) -> None:

@@ -44,13 +44,13 @@ _RECORD = ", ".join(f"{column} {kind}" for column, kind in _TYPES.items())
 _RECORDS = f"SELECT * FROM json_to_recordset(%s::json) AS record({_RECORD})"  # noqa: S608 - constants
 _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
 _NEWEST_OF_ONE = (
-    f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} WHERE symbol = %s"  # noqa: S608 - constants
+    f"SELECT * FROM (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} AS p WHERE p.symbol = %s{{upto}}"  # noqa: S608
     " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
 )
 # One statement for any number of symbols: a union of a hundred takes Postgres 50 ms to plan.
 _NEWEST_OF_MANY = (
     f"SELECT newest.* FROM unnest(%s::text[]) AS wanted(symbol), LATERAL"  # noqa: S608 - constants
-    f" (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} AS p WHERE p.symbol = wanted.symbol"
+    f" (SELECT {', '.join(_COLUMNS)} FROM {_TABLE} AS p WHERE p.symbol = wanted.symbol{{upto}}"
     " ORDER BY timestamp DESC, seq DESC LIMIT 1) AS newest"
 )
 
@@ -82,14 +82,21 @@ def append(documents: Sequence[PredictionDocument]) -> list[bool]:
     return [(d.epoch, d.seq) in stored for d in documents]
 
 
-def newest(symbols: Sequence[str]) -> dict[str, PredictionDocument]:
-    """The newest prediction of each symbol that has one. One query, one index look-up per symbol."""
+def newest(symbols: Sequence[str], *, upto: datetime | None = None) -> dict[str, PredictionDocument]:
+    """The newest prediction of each symbol that has one; with `upto`, made at that moment or before.
+
+    One query, one index look-up per symbol.
+    """
     if not symbols:
         return {}
+    moment = [] if upto is None else [connection.ops.adapt_datetimefield_value(upto)]
+    until = "" if upto is None else " AND p.timestamp <= %s"
     if connection.vendor == "postgresql":
-        found = _documents(_NEWEST_OF_MANY, [list(symbols)], _COLUMNS)
+        found = _documents(_NEWEST_OF_MANY.format(upto=until), [list(symbols), *moment], _COLUMNS)
     else:
-        found = _documents(" UNION ALL ".join([_NEWEST_OF_ONE] * len(symbols)), list(symbols), _COLUMNS)
+        values = [value for symbol in symbols for value in (symbol, *moment)]
+        one = _NEWEST_OF_ONE.format(upto=until)
+        found = _documents(" UNION ALL ".join([one] * len(symbols)), values, _COLUMNS)
     return {document.symbol: document for document in found}
 
 

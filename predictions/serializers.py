@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from events.prediction_updated import parse_market_time
-from predictions import cursors
+from predictions import accuracy, cursors, horizons
 
 
 class MomentField(serializers.Field[datetime, str, str, Any]):
@@ -42,6 +42,34 @@ class CursorField(serializers.Field[tuple[datetime, int], str, str, Any]):
         return cursors.encode(*value)
 
 
+class WindowField(serializers.Field[timedelta | None, str, str, Any]):
+    """A length of time as in ``30d``, or ``all``, which is None."""
+
+    default_error_messages = {
+        "invalid": (
+            f"Not a window: use a length of time from {accuracy.SHORTEST_WINDOW.days}d to"
+            f" {accuracy.LONGEST_WINDOW.days}d, as in 30d, 12w or P90D, or all."
+        )
+    }
+
+    def to_internal_value(self, data: str) -> timedelta | None:
+        length = horizons.read_length(data)
+        if data == accuracy.ALL:
+            return None
+        if length is None or length < accuracy.SHORTEST_WINDOW:
+            self.fail("invalid")
+        return length
+
+    def to_representation(self, value: timedelta | None) -> str:
+        return accuracy.ALL if value is None else f"{value.total_seconds():.6f}s"
+
+
+class AccuracyQuery(serializers.Serializer[Any]):
+    """``window``: how far back from the newest market time."""
+
+    window = WindowField(default=accuracy.DEFAULT_WINDOW)
+
+
 class FeaturesQuery(serializers.Serializer[Any]):
     """``include_features``: whether the model's inputs are part of the answer."""
 
@@ -52,11 +80,22 @@ class FeaturesQuery(serializers.Serializer[Any]):
         return value == "true"
 
 
-class HistoryQuery(FeaturesQuery):
-    """Range, page size and place of a history call."""
+class NewestQuery(FeaturesQuery):
+    """``as_of``: the moment whose newest prediction is asked for, instead of now."""
 
+    as_of = MomentField(required=False)
+
+
+class HistoryQuery(FeaturesQuery):
+    """Range, page size and place of a history call, and whether outcomes are part of it."""
+
+    include_outcome = serializers.ChoiceField(choices=["true", "false"], default="false")
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     cursor = CursorField(required=False)
+
+    def validate_include_outcome(self, value: str) -> bool:
+        """The parameter as a boolean."""
+        return value == "true"
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so these two cannot be class attributes.

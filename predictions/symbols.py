@@ -51,4 +51,4 @@ def count_symbols(query_string: bytes) -> int:
     if len(query_string) > _LONGEST_COUNTED:
         return MAX_SYMBOLS
     values = parse_qs(query_string.decode("latin-1")).get("symbols", [""])
-    return min(len(set(values[-1].split(","))), MAX_SYMBOLS)
+    return min(len(set(",".join(values).split(","))), MAX_SYMBOLS)

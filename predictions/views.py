@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import zip_longest
 from typing import Any, TypedDict
 
 import msgspec
 from django.conf import settings
 from django.utils import timezone
-from rest_framework import status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from predictions import answers, cursors, reads, record, symbols
+from predictions import accuracy, answers, cursors, reads, record, symbols, track_record
+from predictions.accuracy import AccuracyAnswer
 from predictions.answers import Shown
 from predictions.documents import PredictionDocument, epoch_micros
-from predictions.serializers import FeaturesQuery, HistoryQuery
+from predictions.serializers import AccuracyQuery, HistoryQuery, NewestQuery
 
 # One for all requests: each of its own would copy every field, and nothing of a request is kept in it.
-_FEATURES_QUERY = FeaturesQuery()
+_NEWEST_QUERY = NewestQuery()
 _HISTORY_QUERY = HistoryQuery()
+_ACCURACY_QUERY = AccuracyQuery()
 
 
 class InvalidSymbol(ParseError):
@@ -64,35 +68,39 @@ class PredictionPage(msgspec.Struct, frozen=True):
 
 
 class PredictionViewSet(viewsets.ViewSet):
-    """Newest predictions of one or many symbols, and the history of one."""
+    """Newest predictions of one or many symbols, the history of one, and how good it was."""
 
     def retrieve(self, request: Request, symbol: str) -> Response:
-        """The newest prediction of `symbol`."""
+        """The newest prediction of `symbol`, now or at the moment ``as_of``."""
         symbol = checked_symbol(symbol)
-        query = _checked_query(request, _FEATURES_QUERY)
-        document = _newest([symbol], "prediction").get(symbol)
+        query = _checked_query(request, _NEWEST_QUERY)
+        moment = query.get("as_of")
+        document = _newest([symbol], "prediction", moment).get(symbol)
         if document is None:
-            raise UnknownSymbol(f"There is no prediction for {symbol}.")
+            when = "" if moment is None else f" that was made by {moment.isoformat()}"
+            raise UnknownSymbol(f"There is no prediction for {symbol}{when}.")
         shown = Shown(document, include_features=query["include_features"])
-        at = _freshness()
+        at = _freshness(moment)
         return cached(request, shown.etag(**at), lambda: msgspec.Raw(shown.body(**at)))
 
     def list(self, request: Request) -> Response:
         """The newest predictions of up to 100 symbols; those without one are in ``missing``."""
         try:
             wanted = symbols.split_symbols(
-                request.query_params.get("symbols", ""), settings.GATEWAY.compiled_symbol_pattern
+                # Generated clients name the parameter once for each symbol, whatever the document says.
+                ",".join(request.query_params.getlist("symbols")),
+                settings.GATEWAY.compiled_symbol_pattern,
             )
         except symbols.MalformedSymbol as error:
             raise InvalidSymbol(str(error)) from None
         except symbols.BadSymbolCount as error:
             raise InvalidSymbols(str(error)) from None
-        query = _checked_query(request, _FEATURES_QUERY)
+        query = _checked_query(request, _NEWEST_QUERY)
         found = {
             symbol: Shown(document, include_features=query["include_features"])
-            for symbol, document in _newest(wanted, "predictions").items()
+            for symbol, document in _newest(wanted, "predictions", query.get("as_of")).items()
         }
-        return cached(request, *answers.batch(wanted, found, **_freshness()))
+        return cached(request, *answers.batch(wanted, found, **_freshness(query.get("as_of"))))
 
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
@@ -113,11 +121,36 @@ class PredictionViewSet(viewsets.ViewSet):
         after = cursors.encode(page[-1].timestamp, page[-1].seq or 0) if has_more else None
         shown = [Shown(document, include_features=query["include_features"]) for document in page]
         at = _freshness()
+        outcomes = _outcomes(symbol, page) if query["include_outcome"] else []
         return cached(
             request,
-            answers.combined_etag([*(one.etag(**at) for one in shown), after or "end"]),
-            lambda: PredictionPage([msgspec.Raw(one.body(**at)) for one in shown], has_more, after),
+            answers.combined_etag([*(one.etag(**at) for one in shown), *outcomes, after or "end"]),
+            lambda: PredictionPage(
+                [
+                    msgspec.Raw(answers.with_outcome(one.body(**at), outcome))
+                    for one, outcome in zip_longest(shown, outcomes)
+                ],
+                has_more,
+                after,
+            ),
         )
+
+    def accuracy(self, request: Request, symbol: str) -> Response:
+        """How good the predictions of `symbol` were, by model version and together."""
+        symbol = checked_symbol(symbol)
+        window = _checked_query(request, _ACCURACY_QUERY)["window"]
+        track = track_record.read_track(symbol, window=window, now=timezone.now())
+        if track is None:
+            raise UnknownSymbol(f"There is no prediction for {symbol}.")
+        answer = AccuracyAnswer(
+            symbol=symbol,
+            from_=accuracy.first_moment(track.newest_as_of, window),
+            to=track.newest_as_of,
+            total=accuracy.measure(track.sums),
+            models=[accuracy.measure_model(sums) for sums in track.sums],
+        )
+        body = msgspec.json.encode(answer)
+        return cached(request, answers.combined_etag([body.decode()]), lambda: msgspec.Raw(body))
 
 
 def checked_symbol(text: str) -> str:
@@ -127,22 +160,38 @@ def checked_symbol(text: str) -> str:
         raise InvalidSymbol(str(error)) from None
 
 
-def _newest(wanted: list[str], asked_by: str) -> dict[str, PredictionDocument]:
+def _newest(wanted: list[str], asked_by: str, moment: datetime | None) -> dict[str, PredictionDocument]:
+    """The newest of each symbol, or what was it at `moment`, which only the record knows."""
     try:
+        if moment is not None:
+            return reads.predictions_at(wanted, moment, asked_by=asked_by)
         return reads.newest_predictions(wanted, asked_by=asked_by)
     except reads.NoStoreReachable as error:
         raise StoreUnavailable from error.__cause__
 
 
-def _checked_query(request: Request, query: FeaturesQuery) -> dict[str, Any]:
+def _outcomes(symbol: str, page: Sequence[PredictionDocument]) -> list[str]:
+    """The JSON of what came of each prediction of a page of the history, newest first."""
+    if not page:
+        return []
+    known = track_record.read_outcomes(symbol, oldest=page[-1].timestamp, newest=page[0].timestamp)
+    return [
+        msgspec.json.encode(known.get((document.timestamp, document.model_version))).decode()
+        for document in page
+    ]
+
+
+def _checked_query(request: Request, query: serializers.Serializer[Any]) -> dict[str, Any]:
     """The query parameters as `query` has them; 400 where they are malformed or empty."""
     checked: dict[str, Any] = query.run_validation(dict(request.query_params.items()))
     return checked
 
 
-def _freshness() -> _Freshness:
-    """This moment, and when a prediction is stale, as `Shown` asks for them."""
-    return {"now_us": epoch_micros(timezone.now()), "stale_after_s": settings.GATEWAY.stale_after_s}
+def _freshness(moment: datetime | None = None) -> _Freshness:
+    """This moment or an earlier `moment`, and when a prediction is stale, as `Shown` asks for them."""
+    now = timezone.now()
+    at = now if moment is None else min(moment, now)
+    return {"now_us": epoch_micros(at), "stale_after_s": settings.GATEWAY.stale_after_s}
 
 
 def cached(request: Request, tag: str, render: Callable[[], Any]) -> Response:

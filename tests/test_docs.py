@@ -16,6 +16,8 @@ from events import streams
 from gateway_project import server
 from gateway_project.config import Config
 from gateway_project.settings import BASE_DIR
+from predictions import horizons
+from predictions.accuracy import Measures
 from realtime import asyncapi, leases
 from realtime.protocol import limits, messages, requests
 from realtime.protocol.codes import CLOSES, Close, Code, Rejected, Warned
@@ -207,3 +209,13 @@ def test_a_client_stops_where_the_table_says_so() -> None:
 def test_every_stream_is_documented(stream: streams.Stream) -> None:
     document = read("docs/EVENTS.md")
     assert f"| `{stream.name}` | {', '.join(f'`{s}`' for s in stream.subjects)} |" in document
+
+
+def test_every_measure_of_accuracy_is_in_the_table() -> None:
+    table = read("docs/ACCURACY.md").partition("| Field | Meaning |")[2].partition("\n\n")[0]
+    told = [name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in cell.split(", ")]
+    assert sorted(name.strip("`") for name in told) == sorted(Measures.__struct_fields__)
+
+
+def test_the_longest_horizon_is_that_of_the_code() -> None:
+    assert read("docs/ACCURACY.md").count(f"{horizons.LONGEST.days}") == 2

@@ -104,7 +104,9 @@ def test_what_anonymous_callers_may_do_is_no_more_than_reading_predictions_and_r
     assert anonymous == {
         ("prediction", "GET"),
         ("prediction-history", "GET"),
+        ("prediction-accuracy", "GET"),
         ("predictions", "GET"),
+        ("symbols", "GET"),
         ("auth-register", "POST"),
     }
 

@@ -35,7 +35,7 @@ def open_page(browser: Browser, stack: Stack, path: str) -> tuple[Page, Watch]:
     return page, watch
 
 
-@pytest.mark.parametrize("path", ["/", "/errors/NOT_FOUND", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/", "/start", "/errors/NOT_FOUND", "/admin/login/"])
 def test_a_page_looks_as_it_should_and_nothing_is_refused(browser: Browser, stack: Stack, path: str) -> None:
     page, watch = open_page(browser, stack, path)
     assert page.evaluate("document.styleSheets.length") > 0
@@ -44,7 +44,7 @@ def test_a_page_looks_as_it_should_and_nothing_is_refused(browser: Browser, stac
     assert not watch.complaints
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/", "/admin/login/", "/api/docs", "/api/redoc"])
 def test_what_is_injected_does_nothing(browser: Browser, stack: Stack, path: str) -> None:
     page, watch = open_page(browser, stack, path)
     page.evaluate(_INJECT)

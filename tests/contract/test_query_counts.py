@@ -59,6 +59,7 @@ COUNTS: dict[tuple[str, str], int] = {
     ("predictions", "GET"): 0,
     ("explanation", "GET"): 0,
     ("prediction-history", "GET"): 1,
+    ("prediction-accuracy", "GET"): 1,
     # How long they take of late (remembered for 5 s); the account held; a computation looked for, made and
     # held; jobs in flight; the job; the order in the outbox, looked for and made within a transaction.
     ("explanation", "POST"): 1 + _T + 1 + 3 + 1 + 1 + 2 + _T,
@@ -85,8 +86,13 @@ COUNTS: dict[tuple[str, str], int] = {
     ("auth-rotate-key", "POST"): _T + 1 + _T + 6 + 1,
     ("auth-revoke", "DELETE"): _T + 1 + _T + 2,
     ("auth-ws-ticket", "POST"): 0,
+    ("symbols", "GET"): 1,
+    # Without DASHBOARD_KEY; a key that is not in memory costs one.
+    ("dashboard", "GET"): 0,
     ("start", "GET"): 0,
     ("error-page", "GET"): 0,
+    # Files that are read once a process, and pages that ask for nothing.
+    **{(name, "GET"): 0 for name in ("openapi", "asyncapi", "docs", "redoc", "llms")},
     ("version", "GET"): 0,
 }
 
@@ -158,6 +164,7 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("prediction", "GET"): lambda: Request("/api/prediction/AAPL", key()),
     ("predictions", "GET"): lambda: Request("/api/predictions?symbols=AAPL", key()),
     ("prediction-history", "GET"): lambda: Request("/api/prediction/AAPL/history", key()),
+    ("prediction-accuracy", "GET"): lambda: Request("/api/prediction/AAPL/accuracy", key()),
     ("explanation", "GET"): _explained,
     ("explanation", "POST"): lambda: Request("/api/explanation/AAPL", key(), {"depth": "fast"}),
     ("explanation-job", "GET"): _job,
@@ -173,8 +180,15 @@ REQUESTS: dict[tuple[str, str], Callable[[], Request]] = {
     ("auth-rotate-key", "POST"): lambda: _some_key("/auth/rotate-key", key="{}"),
     ("auth-revoke", "DELETE"): lambda: _some_key("/auth/revoke?key={}"),
     ("auth-ws-ticket", "POST"): lambda: Request("/auth/ws-ticket", key()),
-    ("start", "GET"): lambda: Request("/"),
+    ("symbols", "GET"): lambda: Request("/api/symbols", key()),
+    ("dashboard", "GET"): lambda: Request("/"),
+    ("start", "GET"): lambda: Request("/start"),
     ("error-page", "GET"): lambda: Request("/errors/UNKNOWN_SYMBOL"),
+    ("openapi", "GET"): lambda: Request("/api/openapi.json"),
+    ("asyncapi", "GET"): lambda: Request("/api/asyncapi.json"),
+    ("docs", "GET"): lambda: Request("/api/docs"),
+    ("redoc", "GET"): lambda: Request("/api/redoc"),
+    ("llms", "GET"): lambda: Request("/llms.txt"),
     ("version", "GET"): lambda: Request("/version"),
 }
 

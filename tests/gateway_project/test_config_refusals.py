@@ -37,6 +37,7 @@ GOOD = {"SECRET_KEY": "a-secret-key-for-this-test-only-0123456789"}
         ({"TLS_CERTIFICATE": "chain.pem"}, "TLS_KEY = '' (default): TLS_CERTIFICATE and TLS_KEY go together"),
         ({"JWT_KEYS": "pa:pass"}, "JWT_KEYS (environment variable JWT_KEYS): each must be kid:secret"),
         ({"JWT_KEYS": f"k:{'x' * 32},k:{'y' * 32}"}, "the kid once"),
+        ({"DASHBOARD_KEY": "pa"}, "DASHBOARD_KEY (environment variable DASHBOARD_KEY): is no key"),
         ({"DATA_DIR": ""}, "DATA_DIR = '' (environment variable DATA_DIR): must be the path"),
         ({"GATEWAY_CONFIG": "/tmp"}, "cannot read /tmp: Is a directory"),  # noqa: S108
         ({"GATEWAY_CONFIG": "/etc/passwd/x"}, "cannot read /etc/passwd/x: Not a directory"),

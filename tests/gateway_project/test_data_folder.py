@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from accounts.actions import IssuedKey
 from accounts.credentials import authenticate
 from accounts.models import ApiKey
 from gateway_project import data_folder
@@ -16,18 +18,25 @@ from gateway_project.management.commands import up
 
 
 @pytest.mark.django_db
-def test_the_demo_key_stays_the_same_and_is_replaced_where_the_database_does_not_know_it(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("path_in", "issue", "tier"),
+    [
+        (data_folder.demo_key_file, up._issue_demo_key, "enterprise"),
+        (data_folder.dashboard_key_file, up._issue_dashboard_key, "dashboard"),
+    ],
+)
+def test_a_key_stays_the_same_and_is_replaced_where_the_database_does_not_know_it(
+    tmp_path: Path, path_in: Callable[[Path], Path], issue: Callable[[], IssuedKey], tier: str
 ) -> None:
-    path = data_folder.demo_key_file(tmp_path)
-    first = up._demo_key(path)
-    assert authenticate(first, now=timezone.now(), address="127.0.0.1").tier == "enterprise"
-    assert up._demo_key(path) == first
+    path = path_in(tmp_path)
+    first = up._kept_key(path, issue)
+    assert authenticate(first, now=timezone.now(), address="127.0.0.1").tier == tier
+    assert up._kept_key(path, issue) == first
     ApiKey.objects.all().delete()
-    second = up._demo_key(path)
+    second = up._kept_key(path, issue)
     assert second != first
     path.write_bytes(b"\xff")
-    assert authenticate(up._demo_key(path), now=timezone.now(), address="127.0.0.1")
+    assert authenticate(up._kept_key(path, issue), now=timezone.now(), address="127.0.0.1")
     assert path.stat().st_mode & 0o777 == 0o600
 
 

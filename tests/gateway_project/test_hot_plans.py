@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -112,6 +113,7 @@ ODD_PATHS = {
     "capital path": "/API/prediction/AAPL",
     "dots": "/api/../api/prediction/AAPL",
     "history": "/api/prediction/AAPL/history",
+    "accuracy": "/api/prediction/AAPL/accuracy",
     "slash at the end": "/api/prediction/AAPL/",
     "slash inside": "/api/prediction/A/B",
     "many, slash at the end": "/api/predictions/?symbols=A",
@@ -314,7 +316,8 @@ _ASKED: dict[str, Asked] = {
 def _keep_predictions(patched: pytest.MonkeyPatch) -> list[str]:
     wanted: list[str] = []
 
-    def find_all(symbols: list[str], asked_by: str) -> dict[str, PredictionDocument]:
+    def find_all(symbols: list[str], asked_by: str, moment: datetime | None) -> dict[str, PredictionDocument]:
+        assert moment is None, "an earlier moment is in no memory"
         wanted.extend(symbols)
         return {symbol: document(1, symbol) for symbol in symbols}
 
@@ -329,7 +332,14 @@ def asked_by(found: Plan) -> Any:
     return found.job_id or (*found.symbols, found.depth)
 
 
-PATHS = ["prediction/", "predictions", "explanation/", "explanation/job/", "prediction/AAPL/history"]
+PATHS = [
+    "prediction/",
+    "predictions",
+    "explanation/",
+    "explanation/job/",
+    "prediction/AAPL/history",
+    "prediction/AAPL/accuracy",
+]
 SYMBOLS = ["AAPL", "MSFT", "GOOGLE", "aapl", "", "A B", "A%42", "job", str(JOB), JOB.hex]
 PARTS = [
     "symbols=AAPL",
@@ -342,6 +352,7 @@ PARTS = [
     "include_features=%74rue",
     "include_features=",
     "include_features=1",
+    "as_of=2013-03-01",
     "depth=fast",
     "depth=deep",
     "depth=",

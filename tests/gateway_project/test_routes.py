@@ -77,9 +77,12 @@ def test_nothing_that_is_apart_is_in_the_table() -> None:
         ("/api/prediction/", "prediction"),
         ("/api/prediction/a/b\n\0", "prediction"),
         ("/api/prediction/AAPL/history", "prediction-history"),
+        ("/api/prediction/AAPL/accuracy", "prediction-accuracy"),
         ("/api/predictions", "predictions"),
         ("/auth/login", "auth-login"),
-        ("/", "start"),
+        ("/api/symbols", "symbols"),
+        ("/", "dashboard"),
+        ("/start", "start"),
         ("/errors/UNKNOWN_SYMBOL", "error-page"),
         ("/health/ready", "health"),
         ("/version", "version"),
@@ -113,7 +116,9 @@ def test_other_paths_are_unmatched(path: str) -> None:
     assert find(path) == UNMATCHED
 
 
-@pytest.mark.parametrize("rest", ["prediction/AAPL", "prediction/AAPL/history", "predictions"])
+@pytest.mark.parametrize(
+    "rest", ["prediction/AAPL", "prediction/AAPL/history", "prediction/AAPL/accuracy", "predictions"]
+)
 def test_api_v1_is_another_spelling_of_the_same_routes(rest: str) -> None:
     assert find(f"/api/v1/{rest}") == find(f"/api/{rest}") != UNMATCHED
 

@@ -38,7 +38,7 @@ from tests.stack import Stack, eventually
         "A" * 4000,
     ],
 )
-@pytest.mark.parametrize("suffix", ["", "/history"])
+@pytest.mark.parametrize("suffix", ["", "/history", "/accuracy"])
 def test_400_with_a_problem_body_for_a_malformed_symbol(stack: Stack, target: str, suffix: str) -> None:
     path = "/api/prediction/" + quote(target, safe="%/.") + suffix
     status, headers, body = raw_get(stack, path)
@@ -55,7 +55,7 @@ def test_400_names_the_symbol_that_was_probably_meant(stack: Stack) -> None:
 
 
 def test_404_for_a_symbol_that_was_never_predicted(stack: Stack) -> None:
-    for path in ("/api/prediction/ZZZZZ", "/api/prediction/ZZZZZ/history"):
+    for path in ("/api/prediction/ZZZZZ", "/api/prediction/ZZZZZ/history", "/api/prediction/ZZZZZ/accuracy"):
         assert_problem(stack.get(path), 404, "UNKNOWN_SYMBOL")
 
 
@@ -156,7 +156,7 @@ def test_every_problem_type_is_a_page(stack: Stack) -> None:
 
 
 def test_the_start_page_shows_calls_to_this_host(stack: Stack) -> None:
-    page = stack.get("/")
+    page = stack.get("/start")
     assert page.status_code == 200
     assert f"{stack.base_url}/api/prediction/AAPL" in page.text
     assert stack.socket_url in page.text

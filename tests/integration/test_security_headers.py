@@ -81,7 +81,10 @@ def test_304_and_429_carry_them(stack: Stack, known: str) -> None:
     assert_careful(statuses[-1].headers)
 
 
-@pytest.mark.parametrize("path", ["/", "/errors/NOT_FOUND"])
+PAGES = ["/", "/start", "/errors/NOT_FOUND", "/api/docs", "/api/redoc", "/docs", "/redoc"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_pages_run_nothing_inline(stack: Stack, path: str) -> None:
     page = stack.get(path)
     assert_careful(page.headers, policy="default-src 'self'; ")
@@ -145,7 +148,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/", "/admin/login/"])
+@pytest.mark.parametrize("path", [*PATHS, "/", "/start", "/admin/login/"])
 def test_transport_security_is_told_where_the_proxy_says_https(
     stack: Stack, known: str, behind_a_proxy: str, path: str
 ) -> None:
@@ -155,7 +158,7 @@ def test_transport_security_is_told_where_the_proxy_says_https(
         assert secure.headers.get_list("strict-transport-security") == [HSTS]
         plain = httpx.get(url, headers=key)
         assert "strict-transport-security" not in plain.headers
-        assert plain.is_redirect == (path in ("/", "/admin/login/"))
+        assert plain.is_redirect == (path in ("/", "/start", "/admin/login/"))
     if not plain.is_redirect:
         assert secure.status_code == plain.status_code
 

@@ -141,6 +141,12 @@ def _check_greeting(up: Up, url: str) -> str:
     assert {"AAPL", "IBM", "MSFT"} == {*answers[1]["predictions"], *answers[1]["missing"]}
     assert answers[2]["data"][0]["symbol"] == "AAPL"
     assert answers[3]["summary"].startswith("This is a replay of historical data")
+    dashboard = httpx.get(f"{url}/").text
+    assert f"live    {url}/" in up.printed
+    shown = re.search(r'data-key="(pgw_live_\w+)"', dashboard)
+    assert shown
+    profile = httpx.get(f"{url}/auth/profile", headers={"X-API-Key": shown[1]}).json()
+    assert profile["tier"] == "dashboard"
     assert f"npx --yes wscat -c 'ws://{url.removeprefix('http://')}/ws/predictions'" in up.printed
 
     password = re.search(r"user admin, password (\S+)", up.printed)
@@ -163,7 +169,7 @@ def _check_files(folder: Path, url: str) -> None:
     assert endpoints["database"].startswith("sqlite:///")
     assert set(endpoints) == {"http", "nats", "redis", "database"}
     assert folder.stat().st_mode & 0o777 == 0o700
-    for name in ("endpoints.json", "secret_key", "demo_key"):
+    for name in ("endpoints.json", "secret_key", "demo_key", "dashboard_key"):
         assert (folder / name).stat().st_mode & 0o777 == 0o600
     assert "sync_interval: always" in (folder / "nats" / "nats.conf").read_text()
 

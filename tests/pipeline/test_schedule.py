@@ -76,6 +76,18 @@ def test_the_event_fits_the_contract_and_carries_the_inputs(days: list[Day]) -> 
     assert received.features.items() >= prediction.inputs.items()
 
 
+def test_the_interval_in_the_event_lies_around_the_prediction_by_its_deviation(days: list[Day]) -> None:
+    for prediction in days[1234].predictions():
+        features = schedule.event_of(prediction, NOW).features
+        assert features is not None
+        below = math.log(prediction.predicted_price / float(features["interval_low"] or 0))
+        above = math.log(float(features["interval_high"] or 0) / prediction.predicted_price)
+        # A normal law has 80 % within 1.2816 standard deviations.
+        assert below == pytest.approx(above)
+        assert above == pytest.approx(1.2815515655 * prediction.residual_sd)
+        assert features["interval_level"] == 0.8
+
+
 def test_the_contributions_in_the_event_sum_to_its_predicted_move(days: list[Day]) -> None:
     for prediction in days[1234].predictions():
         event = schedule.event_of(prediction, NOW)

@@ -77,6 +77,18 @@ def test_the_newest_of_a_hundred_symbols_is_one_query(
         assert record.newest([]) == {}
 
 
+def test_what_was_the_newest_at_a_moment(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    record.append([document(seq, symbol=symbol) for symbol in ("AAPL", "MSFT") for seq in (10, 20, 30)])
+    record.append([document(50, symbol="GOOG")])
+    symbols = ["AAPL", "GOOG", "MSFT", "NONE"]
+    for seconds, seq in ((10, 10), (19.999999, 10), (20, 20), (29, 20), (31, 30)):
+        with django_assert_num_queries(1):
+            found = record.newest(symbols, upto=START + timedelta(seconds=seconds))
+        assert {name: newest.seq for name, newest in found.items()} == {"AAPL": seq, "MSFT": seq}
+    assert record.newest(symbols, upto=START + timedelta(seconds=9)) == {}
+    assert set(record.newest(symbols, upto=START + timedelta(days=9))) == {"AAPL", "MSFT", "GOOG"}
+
+
 def test_of_two_models_at_the_same_moment_the_later_message_is_the_newest() -> None:
     early = document(1)
     late = msgspec.structs.replace(early, model_version="a", seq=2)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.http import QueryDict
 
 from predictions import cursors
-from predictions.serializers import CursorField, FeaturesQuery, HistoryQuery, MomentField
+from predictions.serializers import (
+    AccuracyQuery,
+    CursorField,
+    FeaturesQuery,
+    HistoryQuery,
+    MomentField,
+    WindowField,
+)
 
 MIDNIGHT = datetime(2013, 3, 1, tzinfo=UTC)
 NO_TIME = "Not a time: use RFC 3339 as in 2013-03-01T00:00:00Z, or a date as in 2013-03-01."
@@ -30,7 +37,7 @@ def refusals(query: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def test_without_parameters_a_page_has_100_predictions_without_features() -> None:
-    assert read("") == {"limit": 100, "include_features": False}
+    assert read("") == {"limit": 100, "include_features": False, "include_outcome": False}
 
 
 def test_parameters_that_are_not_ours_are_ignored() -> None:
@@ -142,8 +149,8 @@ def test_the_examples_of_the_refusal_are_times(text: str) -> None:
 
 
 def test_a_range_may_be_open_or_a_single_moment() -> None:
-    assert read("from=2013-03-01").keys() == {"limit", "include_features", "from"}
-    assert read("to=2013-03-01").keys() == {"limit", "include_features", "to"}
+    assert read("from=2013-03-01").keys() == {"limit", "include_features", "include_outcome", "from"}
+    assert read("to=2013-03-01").keys() == {"limit", "include_features", "include_outcome", "to"}
     both = read("from=2013-03-01&to=2013-03-01T00:00:00Z")
     assert both["from"] == both["to"] == MIDNIGHT
 
@@ -191,3 +198,36 @@ def test_fields_write_what_they_read() -> None:
     moment, cursor = MomentField(), CursorField()
     assert moment.to_internal_value(moment.to_representation(MIDNIGHT)) == MIDNIGHT
     assert cursor.to_internal_value(cursor.to_representation((MIDNIGHT, 7))) == (MIDNIGHT, 7)
+
+
+@pytest.mark.parametrize(
+    ("query", "window"),
+    [
+        ("", timedelta(days=90)),
+        ("window=30d", timedelta(days=30)),
+        ("window=P4W", timedelta(weeks=4)),
+        ("window=36h", timedelta(hours=36)),
+        ("window=1d", timedelta(days=1)),
+        ("window=3660d", timedelta(days=3660)),
+        ("window=all", None),
+    ],
+)
+def test_a_window_is_a_length_of_time_or_all(query: str, window: timedelta | None) -> None:
+    serializer = AccuracyQuery(data=QueryDict(query))
+    assert serializer.is_valid(), serializer.errors
+    assert serializer.validated_data == {"window": window}
+
+
+@pytest.mark.parametrize("text", ["23h", "3661d", "90", "1M", "All", "x"])
+def test_any_other_window_is_refused_with_what_would_be_right(text: str) -> None:
+    serializer = AccuracyQuery(data=QueryDict(f"window={text}"))
+    assert not serializer.is_valid()
+    assert [str(error) for error in serializer.errors["window"]] == [
+        "Not a window: use a length of time from 1d to 3660d, as in 30d, 12w or P90D, or all."
+    ]
+
+
+def test_a_window_is_told_as_it_may_be_asked_for() -> None:
+    field = WindowField()
+    for text in ("all", "7776000.000000s"):
+        assert field.to_representation(field.to_internal_value(text)) == text

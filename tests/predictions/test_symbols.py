@@ -117,6 +117,7 @@ def test_both_refusals_are_value_errors_of_different_kinds() -> None:
         (b"symbols=A,B,A", 2),
         (b"symbols=A,B&x=1", 2),
         (b"symbols=A&symbols=A,B,C", 3),
+        (b"symbols=A&symbols=B", 2),
         (b"symbols=A%2CB", 2),
         (b"symbols=" + b",".join(b"S%d" % n for n in range(300)), MAX_SYMBOLS),
         (b"x=" + b"a" * 8192 + b"&symbols=A,B", MAX_SYMBOLS),

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, HTTPException  # type: ignore[import-not-found] # only the peers have it
 from fastapi.security import APIKeyHeader  # type: ignore[import-not-found] # as above
-from pydantic import BaseModel  # type: ignore[import-not-found] # as above
+from pydantic import BaseModel
 from redis.asyncio import BlockingConnectionPool
 
 WINDOW_S = 3600
@@ -48,7 +48,7 @@ class RequestId:
         await self._app(scope, receive, send_with_id)
 
 
-class Prediction(BaseModel):  # type: ignore[misc] # of a library without types here
+class Prediction(BaseModel):
     """What is answered."""
 
     symbol: str

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import fastapi_parts as parts  # type: ignore[import-not-found] # found beside this script
 from fastapi import Depends, FastAPI, Header, Path, Response  # type: ignore[import-not-found] # the peers'
-from pydantic_core import from_json, to_json  # type: ignore[import-not-found] # the peers'
+from pydantic_core import from_json, to_json
 from redis.asyncio import Redis
 
 # KEYS: the key's record, its counter, the prediction. ARGV: the seconds of a window. Returns the quota, the

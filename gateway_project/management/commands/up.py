@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts.actions import issue_key_by_names
+from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.credentials import CredentialRefused, authenticate
+from accounts.visitors import issue_visitors_key
 from events.connection import without_secrets
 from gateway_project import config as gateway_config
 from gateway_project import data_folder, embedded, server
@@ -33,6 +35,7 @@ from gateway_project.embedded import EmbeddedServer
 from gateway_project.supervisor import Supervisor
 
 ADMIN = "admin"
+_ACTOR = "command up"
 _FIRST_SYMBOL = "AAPL"
 _READY_TIMEOUT_S = 30.0
 
@@ -95,7 +98,7 @@ class Command(BaseCommand):
         endpoints["http"] = f"http://{embedded.LOOPBACK}:{port}"
         self._say("preparing the database …")
         try:
-            password, key = await asyncio.to_thread(_prepare_database, folder)
+            password, key, dashboard_key = await asyncio.to_thread(_prepare_database, folder)
         except OperationalError as error:
             place = without_secrets(endpoints["database"])
             raise CommandError(f"the database at {place} (DATABASE_URL) cannot be used: {error}") from None
@@ -107,6 +110,7 @@ class Command(BaseCommand):
             "DATABASE_URL": endpoints["database"],
             "REDIS_URL": endpoints["redis"],
             "NATS_URL": endpoints["nats"],
+            "DASHBOARD_KEY": dashboard_key,
         }
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         await supervisor.start("web", [*manage, "serve", "--port", str(port)], environ)
@@ -173,6 +177,7 @@ class Command(BaseCommand):
             f"""
 Prediction Gateway is running at {url}   [{replayed}]
 
+  live    {url}/   the dashboard
   key     {key}
 
   curl -s -w '\\n' -H 'X-API-Key: {key}' '{url}/api/prediction/AAPL'
@@ -194,32 +199,43 @@ Ctrl-C stops everything.
         self.stdout.flush()
 
 
-def _prepare_database(folder: Path) -> tuple[str | None, str]:
-    """Migrate; make the first admin and the demo key. Returns a new admin's password, and the key."""
+def _prepare_database(folder: Path) -> tuple[str | None, str, str]:
+    """Migrate; make the first admin and two keys. Returns a new admin's password and those keys."""
     call_command("migrate", verbosity=0, interactive=False)
     users = get_user_model().objects
     password = None
     if not users.filter(username=ADMIN).exists():
         password = secrets.token_urlsafe(12)
         users.create_superuser(ADMIN, password=password)
-    return password, _demo_key(data_folder.demo_key_file(folder))
+    key = _kept_key(data_folder.demo_key_file(folder), _issue_demo_key)
+    given: str = settings.GATEWAY.dashboard_key
+    shown = given or _kept_key(data_folder.dashboard_key_file(folder), _issue_dashboard_key)
+    return password, key, shown
 
 
-def _demo_key(path: Path) -> str:
+def _kept_key(path: Path, issue: Callable[[], IssuedKey]) -> str:
     """The key in the file `path`, or a new one where it does not work in this database."""
     try:
         key = path.read_text().strip()
         authenticate(key, now=timezone.now(), address=embedded.LOOPBACK)
     except (OSError, UnicodeDecodeError, CredentialRefused):
-        key = issue_key_by_names(
-            account_name="demo",
-            tier_name="enterprise",
-            key_name="manage.py up",
-            actor="command up",
-            now=timezone.now(),
-        ).secret
+        key = issue().secret
         data_folder.write_private(path, key)
     return key
+
+
+def _issue_demo_key() -> IssuedKey:
+    return issue_key_by_names(
+        account_name="demo",
+        tier_name="enterprise",
+        key_name="manage.py up",
+        actor=_ACTOR,
+        now=timezone.now(),
+    )
+
+
+def _issue_dashboard_key() -> IssuedKey:
+    return issue_visitors_key(actor=_ACTOR, now=timezone.now())
 
 
 def _answers(url: str, key: str) -> bool:

@@ -22,6 +22,7 @@ from realtime import bridge_metrics
 from realtime.bridge import Layer, Predictions
 from realtime.courier import Courier, Freight, StoreStuck
 from realtime.explained import Explanations
+from realtime.settler import settle_for_ever
 
 
 class Command(BaseCommand):
@@ -76,6 +77,7 @@ async def _bridge(connection: Connection, stop: asyncio.Event) -> None:
         asyncio.create_task(predictions.beat()),
         asyncio.create_task(bridge_metrics.watch_for_ever(connection, predictions.durable)),
         asyncio.create_task(reconcile_for_ever(connection, relay)),
+        asyncio.create_task(settle_for_ever(connection, predictions.durable)),
     ]
     try:
         await asyncio.wait([*couriers, *beside], return_when=asyncio.FIRST_COMPLETED)

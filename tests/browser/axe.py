@@ -1,0 +1,18 @@
+"""What axe-core says of a page: the rules of WCAG 2.2 A and AA, and good practice."""
+
+from __future__ import annotations
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def find_violations(page: Page) -> list[str]:
+    """Each violated rule with what violates it. The script comes over the debugger: no policy is relaxed."""
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", _TAGS)
+    return [
+        f"{rule['id']}: {[node['target'] for node in rule['nodes']]} {rule['nodes'][0]['failureSummary']}"
+        for rule in found["violations"]
+    ]
