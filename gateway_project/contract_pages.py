@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -19,8 +19,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from gateway_project.config_fields import Config
+from gateway_project.openapi import errors
 from gateway_project.problem_types import PROBLEM_TYPES
-from gateway_project.problems import read_only
+from gateway_project.problems import CONTENT_TYPE, read_only
 from observability.version import VERSION
 
 _KEPT_S = 60
@@ -48,6 +49,38 @@ def _with_own_pattern(text: str) -> str:
 
 def _pattern(expression: str) -> str:
     return f'"pattern": {json.dumps(expression, ensure_ascii=False)}'
+
+
+class Call(NamedTuple):
+    """An operation of the contract: method and path as they are written there, and what it does."""
+
+    line: str
+    summary: str
+
+
+class ErrorInContract(NamedTuple):
+    """A code of `PROBLEM_TYPES`: what it looks like, and the calls that may answer it (none: any path)."""
+
+    example: dict[str, Any]
+    calls: list[Call]
+
+
+@functools.cache
+def errors_in_contract() -> dict[str, ErrorInContract]:
+    """All codes; their calls are in the order of the contract."""
+    contract = json.loads(_read("openapi.json").body)
+    examples = {code: example["value"] for code, example in contract["components"]["examples"].items()}
+    found = {
+        code: ErrorInContract(examples.get(code) or errors.example(code, "/api/somewhere"), [])
+        for code in PROBLEM_TYPES
+    }
+    for path, operations in contract["paths"].items():
+        for method, operation in operations.items():
+            call = Call(f"{method.upper()} {path}", operation["summary"])
+            for answer in operation["responses"].values():
+                for code in answer.get("content", {}).get(CONTENT_TYPE, {}).get("examples", {}):
+                    found[code].calls.append(call)
+    return found
 
 
 def _tag_of_openapi(request: HttpRequest) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from http import HTTPStatus
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
@@ -11,7 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from accounts import visitors
-from gateway_project import routes
+from gateway_project import contract_pages
 from gateway_project.problem_types import PROBLEM_TYPES
 from gateway_project.problems import read_only
 from observability.version import COMMIT, VERSION
@@ -27,7 +29,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "version": VERSION,
         "key": _visitors_key(),
         "stale_after_s": settings.GATEWAY.stale_after_s,
-        "has_accuracy": routes.find("/api/prediction/A/accuracy") == "prediction-accuracy",
     }
     return render(request, "dashboard.html", context)
 
@@ -65,7 +66,16 @@ def error(request: HttpRequest, code: str) -> HttpResponse:
     kind = PROBLEM_TYPES.get(code)
     if kind is None:
         raise Http404
-    return render(request, "error_page.html", {"code": code, "kind": kind})
+    told = contract_pages.errors_in_contract()[code]
+    context = {
+        "code": code,
+        "kind": kind,
+        "phrase": HTTPStatus(kind.status).phrase,
+        "example": json.dumps(told.example, indent=2),
+        "retry_after": told.example.get("retry_after"),
+        "calls": told.calls,
+    }
+    return render(request, "error_page.html", context)
 
 
 @read_only

@@ -16,10 +16,10 @@ import msgspec
 
 from gateway_project import config_fields, config_kinds
 from gateway_project.config_fields import Config
+from realtime import markdown
 
 PAGE, YAML, VARIABLES = "docs/SETTINGS.md", "gateway.example.yaml", ".env.example"
 
-_BEGIN, _END = "<!-- settings -->\n", "<!-- end of settings -->"
 _HEADING = re.compile(r" +# --- (.+)")
 _MEANING = re.compile(r"(?s)(.+) \[([a-z, ]+)\]")
 # Defaults that another setting decides: what is shown instead.
@@ -97,7 +97,7 @@ def tables() -> str:
             )
         value = config_kinds.told(one.name, one.kind)
         parts.append(f"| `{one.name.upper()}` | {_default(one)} | {value} | {one.roles} | {_meaning(one)} |")
-    return "\n".join(parts) + "\n\n"
+    return "\n".join(parts).lstrip() + "\n"
 
 
 def _default(one: Setting) -> str:
@@ -125,11 +125,7 @@ def as_text(value: Any) -> str:
 
 def with_tables(text: str) -> str:
     """Markdown `text` with the tables renewed between their markers; ValueError where one is missing."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"there is no line {_BEGIN.strip()!r}, or no {_END!r} after it")
-    return f"{before}{begin}{tables()}{end}{after}"
+    return markdown.renewed(text, "settings", tables())
 
 
 def example_yaml() -> str:

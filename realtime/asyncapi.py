@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 
+from realtime import markdown
 from realtime.protocol import limits, messages, requests
 from realtime.protocol.codes import CLOSES, ERRORS, Code, Rejected, Warned
 
@@ -188,7 +188,7 @@ def payload_of(example: msgspec.Struct) -> dict[str, Any]:
 def close_table() -> str:
     """Every close code as Markdown."""
     rows = [(f"{close:d}", one.meaning, one.reconnect) for close, one in CLOSES.items()]
-    return _table(("Close code", "Meaning", "Come back"), rows)
+    return markdown.table(("Close code", "Meaning", "Come back"), rows)
 
 
 def error_table() -> str:
@@ -197,17 +197,13 @@ def error_table() -> str:
         (f"`{code}`", one.meaning, "none" if one.closes is None else f"{one.closes:d}")
         for code, one in ERRORS.items()
     ]
-    return _table(("Error code", "Meaning", "Closes with"), rows)
+    return markdown.table(("Error code", "Meaning", "Closes with"), rows)
 
 
 def with_tables(text: str) -> str:
     """Markdown `text` with both tables renewed between their markers; ValueError where one is missing."""
     for name, table in (("close codes", close_table()), ("error codes", error_table())):
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        if begin not in text or end not in text:
-            raise ValueError(f"there is no line {begin.strip()!r}, or no {end!r} after it")
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+        text = markdown.renewed(text, name, table)
     return text
 
 
@@ -295,9 +291,3 @@ def _sentences(kind: Kind) -> tuple[str, str]:
 
 def _refs(kinds: Iterable[Kind]) -> list[dict[str, str]]:
     return [{"$ref": f"{_CHANNEL}/messages/{tag_of(kind)}"} for kind in kinds]
-
-
-def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heading, ("---",) * len(heading), *rows]
-    shown = ["| " + " | ".join(re.sub(r"\|", r"\\|", cell) for cell in line) + " |" for line in lines]
-    return "\n".join(shown).replace("| --- |", "|---|").replace(" --- |", "---|") + "\n"

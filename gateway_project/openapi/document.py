@@ -20,10 +20,12 @@ from gateway_project import routes
 from gateway_project.openapi import errors, headers, links, plain
 from gateway_project.openapi.bounds import bounded
 from gateway_project.problem_types import PROBLEM_TYPES
+from realtime import markdown
 
 Schema = dict[str, Any]
 
 NAME = "docs/openapi.json"
+GUIDE = "docs/API_USAGE.md"
 _SCHEMAS = ("accounts.schema", "predictions.schema", "explanations.schema")
 _VIEWS_OF_DRF = ("api/", "auth/")
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -55,6 +57,12 @@ def build() -> Schema:
 def render(document: Schema) -> str:
     """The document as text that a version control compares well."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def with_codes(text: str) -> str:
+    """The guide `text` with its table of codes renewed; ValueError where there is no place for it."""
+    rows = [(str(kind.status), f"`{code}`", kind.title, kind.advice) for code, kind in PROBLEM_TYPES.items()]
+    return markdown.renewed(text, "codes", markdown.table(("Status", "Code", "Title", "What to do"), rows))
 
 
 def operations_of(document: Schema) -> Iterator[tuple[str, str, Schema]]:

@@ -19,6 +19,7 @@ from gateway_project import embedded
 from tests.browser.axe import find_violations
 from tests.browser.conftest import DESK, PHONE, Watch, picture
 from tests.conftest import make_stack
+from tests.integration.test_track_record import accuracy, bars
 from tests.people import add_key
 from tests.stack import Stack, event, eventually
 
@@ -212,34 +213,13 @@ def test_a_prediction_meets_what_happened(live: Stack, browser: Browser) -> None
     assert not watch.complaints
 
 
-MEASURES = {
-    "count": 61,
-    "mae": 4.1,
-    "naive_mae": 4.0,
-    "mae_vs_naive": 1.025,
-    "mape": 0.0141,
-    "naive_mape": 0.0138,
-    "hit_rate": 0.541,
-    "coverage": 1.0,
-    "interval_coverage": 0.787,
-}
-
-
-def test_the_track_record_is_shown_where_the_gateway_keeps_one(live: Stack, browser: Browser) -> None:
-    publish(live, event("AAPL"))
-    eventually(lambda: live.read("AAPL"))
-    record = {"symbol": "AAPL", "total": MEASURES, "models": [{"model_version": "test-1", **MEASURES}]}
-    with opened(browser, live, "/start") as (page, watch):
-        page.route("**/api/prediction/AAPL/accuracy?window=90d", lambda route: route.fulfill(json=record))
-        page.add_init_script(
-            "document.addEventListener('readystatechange', () => "
-            "{ document.body.dataset.hasAccuracy = 'true' })"
-        )
-        page.goto("/")
-        expect(page.locator("#track-said")).to_contain_text("Of 61 predictions whose time has come, 54 %")
-        expect(page.locator("#track-rows td")).to_have_text(
-            ["61", "1.41 %", "1.38 %", "1.025", "54 %", "79 %"]
-        )
+def test_the_track_record_of_a_symbol_is_shown(live: Stack, browser: Browser) -> None:
+    publish(live, *bars("AAPL", 100, 102, 101, 101))
+    beside(lambda: accuracy(live, "AAPL", count=3))
+    with opened(browser, live, "/#/AAPL") as (page, watch):
+        expect(page.locator("#track-said")).to_contain_text("Of 3 predictions whose time has come, 33 %")
+        expect(page.locator("#track-rows th")).to_have_text(["test-1"])
+        expect(page.locator("#track-rows td")).to_have_text(["3", "1.31 %", "0.98 %", "1.333", "33 %", "–"])
         assert find_violations(page) == []
     assert not watch.complaints
 

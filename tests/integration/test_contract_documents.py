@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -114,3 +115,18 @@ def test_a_process_for_sockets_serves_none_of_it(stack: Stack) -> None:
     process.terminate()
     process.wait(timeout=30)
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("code", PROBLEM_TYPES)
+def test_the_page_of_each_error_shows_one_and_says_where_it_comes_from(stack: Stack, code: str) -> None:
+    answer = httpx.get(f"{stack.base_url}/errors/{code}")
+    text = html.unescape(answer.text)
+    kind = PROBLEM_TYPES[code]
+    assert answer.status_code == 200
+    assert kind.advice in text
+    shown = json.loads(text[text.index("\n{") : text.index("\n}") + 2])
+    assert (shown["error"], shown["status"], shown["title"]) == (code, kind.status, kind.title)
+    if code in {"NOT_FOUND", "METHOD_NOT_ALLOWED"}:
+        assert "Any path." in text
+    else:
+        assert re.search(r"<code>(?:GET|POST|PATCH|DELETE|HEAD) /", text)

@@ -1,4 +1,4 @@
-"""`manage.py openapi`: the contract of HTTP, from its code."""
+"""`manage.py openapi`: the contract of HTTP, from its code, and the table of its errors in the guide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--write", action="store_true", help="renew docs/openapi.json, print nothing")
+        parser.add_argument(
+            "--write",
+            action="store_true",
+            help="renew docs/openapi.json and the table of codes in docs/API_USAGE.md, print nothing",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         from gateway_project.openapi import document
@@ -26,5 +30,7 @@ class Command(BaseCommand):
             return
         try:
             (settings.BASE_DIR / document.NAME).write_text(text, encoding="utf-8")
-        except OSError as error:
+            guide = settings.BASE_DIR / document.GUIDE
+            guide.write_text(document.with_codes(guide.read_text(encoding="utf-8")), encoding="utf-8")
+        except (OSError, ValueError) as error:
             raise CommandError(str(error)) from None

@@ -75,9 +75,8 @@ export async function readHistory(api, symbol, limit) {
 
 export const TRACK_WINDOW = "90d";
 
-/** The track record: {total, models}; null where this gateway keeps none. */
+/** The track record: {total, models}; null of a symbol that was never predicted. */
 export async function readTrack(api, symbol) {
-  if (document.body.dataset.hasAccuracy !== "true") return null;
   const path = `/api/prediction/${encodeURIComponent(symbol)}/accuracy?window=${TRACK_WINDOW}`;
   try {
     return await api.get(path);
