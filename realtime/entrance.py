@@ -33,8 +33,7 @@ class Refused(Exception):
 
 def bind_request(scope: dict[str, Any]) -> tuple[bytes, bytes]:
     """Give the socket the id of its handshake, as any request has one; returns the header that tells it."""
-    offered = dict(scope["headers"]).get(request_context.RAW_HEADER, b"")
-    request_id = request_context.accept_or_make(offered.decode("latin-1"))
+    request_id = request_context.of_headers(scope["headers"])
     request_context.bind(request_id, address=scope["client"][0])
     return request_context.RAW_HEADER, request_id.encode("ascii")
 

@@ -72,7 +72,7 @@ def test_every_answer_counts_as_secure(stack: Stack, secure: Secure, known: str)
         answer = secure.get(path, **key)
         assert answer.status_code == (404 if path == "/nothing" else 200)
         assert answer.headers.get_list("strict-transport-security") == [HSTS]
-    page = secure.get("/")
+    page = secure.get("/start")
     assert f"{secure.url}/api/prediction/AAPL" in page.text
     assert f"wss://127.0.0.1:{secure.port}/ws/predictions" in page.text
     assert page.headers["content-security-policy"].endswith("; upgrade-insecure-requests")
