@@ -219,7 +219,9 @@ def test_the_track_record_of_a_symbol_is_shown(live: Stack, browser: Browser) ->
     with opened(browser, live, "/#/AAPL") as (page, watch):
         expect(page.locator("#track-said")).to_contain_text("Of 3 predictions whose time has come, 33 %")
         expect(page.locator("#track-rows th")).to_have_text(["test-1"])
-        expect(page.locator("#track-rows td")).to_have_text(["3", "1.31 %", "0.98 %", "1.333", "33 %", "–"])
+        expect(page.locator("#track-rows td")).to_have_text(
+            ["3", "1.31 %", "0.98 %", "1.333", "33 %", "\N{EN DASH}"]
+        )
         assert find_violations(page) == []
     assert not watch.complaints
 
