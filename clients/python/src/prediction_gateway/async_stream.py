@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from prediction_gateway import sockets
 from prediction_gateway.messages import Disconnected, Message, Update
@@ -91,8 +92,11 @@ class AsyncStream:
             try:
                 if self._closing.is_set():  # it was closed while the connection came about
                     return
-                for request in self._state.requests():
-                    await socket.send(request)
+                with contextlib.suppress(
+                    ConnectionClosed
+                ):  # what came before the end says why: it is read first
+                    for request in self._state.requests():
+                        await socket.send(request)
                 while True:
                     for message in self._state.received(await socket.recv(decode=False)):
                         yield message

@@ -18,14 +18,18 @@ from prediction_gateway.models import (
 )
 
 
-class Connected(msgspec.Struct, frozen=True, kw_only=True):
+class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """The base of all messages; as JSON each has its `type`, as in the protocol."""
+
+
+class Connected(Frame, frozen=True, kw_only=True, tag="connected"):
     """The stream is up, for the first time or again (`resumed`): what was missed comes next."""
 
     connection_id: str
     resumed: bool
 
 
-class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
+class Disconnected(Frame, frozen=True, kw_only=True, tag="disconnected"):
     """The stream is down, and comes back by itself in `retry_in_s` seconds.
 
     `code` is the close code (1006: it broke without a word, None: no connection came about), `reason` the
@@ -37,7 +41,7 @@ class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
     retry_in_s: float
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class Notice(Frame, frozen=True, kw_only=True, tag="notice"):
     """Something to know; the stream goes on.
 
     `code` is a warning or error of the protocol: ``UPDATES_DROPPED`` (`dropped` updates were left out,
@@ -50,10 +54,6 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str | None = None
     dropped: int | None = None
     expires_at: datetime | None = None
-
-
-class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """The base of what comes from the gateway as it is."""
 
 
 class Update(Frame, frozen=True, kw_only=True, tag="prediction_update"):

@@ -85,4 +85,6 @@ def _raise_if_final(error: Exception) -> None:
         if 300 <= answer.status_code < 500 and answer.status_code not in (408, 429):
             headers = {name.lower(): value for name, value in answer.headers.raw_items()}
             body = bytes(answer.body or b"")
-            raise problems.make_error(answer.status_code, headers, body, now=datetime.now(UTC)) from error
+            refused = problems.make_error(answer.status_code, headers, body, now=datetime.now(UTC))
+            refused.add_note("so was the handshake of the stream answered: is the URL that of a gateway?")
+            raise refused from error

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Self
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from prediction_gateway import sockets
@@ -86,8 +87,11 @@ class Stream:
             try:
                 if self._closing.is_set():  # it was closed while the connection came about
                     return
-                for request in self._state.requests():
-                    socket.send(request)
+                with contextlib.suppress(
+                    ConnectionClosed
+                ):  # what came before the end says why: it is read first
+                    for request in self._state.requests():
+                        socket.send(request)
                 while True:
                     yield from self._state.received(socket.recv(decode=False))
             finally:
