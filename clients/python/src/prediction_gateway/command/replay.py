@@ -24,11 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", metavar="MOMENT", help="a date, or 2026-03-01T14:30:00Z")
     parser.add_argument("--to", dest="end", metavar="MOMENT", help="a date is its midnight UTC")
     parser.add_argument(
-        "--speed", type=_positive, default=1.0, help="60: an hour in a minute (default 1, as it was)"
+        "--speed", type=positive_number, default=1.0, help="60: an hour in a minute (default 1, as it was)"
     )
     parser.add_argument(
         "--longest-pause",
-        type=_positive,
+        type=positive_number,
         default=10.0,
         metavar="SECONDS",
         help="longer pauses are cut to this, and said (default 10)",
@@ -54,7 +54,7 @@ def run(client: Client, options: argparse.Namespace, sleep: Callable[[float], No
     return 0
 
 
-def _positive(text: str) -> float:
+def positive_number(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise ValueError(text)
