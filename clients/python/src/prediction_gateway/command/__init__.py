@@ -1,0 +1,1 @@
+"""The command ``pgw``: a gateway at the terminal and in pipes."""

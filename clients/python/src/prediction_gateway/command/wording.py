@@ -1,0 +1,57 @@
+"""Numbers and moments as people read them. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+
+def price(value: float) -> str:
+    """A price: two decimals, more where it is less than one."""
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.6g}"
+
+
+def per_cent(value: float) -> str:
+    """A signed share in per cent; a question mark for what is no number."""
+    return f"{value:+.3f}%" if math.isfinite(value) else "?"
+
+
+def contribution(value: float) -> str:
+    """A log return as the per cent that it is."""
+    return per_cent(math.expm1(value) * 100) if value < 700 else "?"
+
+
+def length(seconds: float) -> str:
+    """A length of time: ``24 ms``, ``1.3 s``, ``12 min``, ``5.0 h``, ``3.2 d``."""
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for size, unit, decimals in ((60, "s", 1), (3600, "min", 0), (86_400, "h", 1)):
+        if abs(seconds) < size:
+            return f"{seconds / _SECONDS[unit]:.{decimals}f} {unit}"
+    return f"{seconds / 86_400:.1f} d"
+
+
+def moment(value: datetime) -> str:
+    """A moment in UTC, to the second."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def clock(value: datetime) -> str:
+    """The time of day in UTC, to the millisecond."""
+    return value.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3] + "Z"
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Lines with the columns under each other; those in `right` end at the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
