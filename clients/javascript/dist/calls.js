@@ -2,7 +2,7 @@
 import { ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
 import { KeptAnswers, moveAges } from "./kept.js";
 import { parseRetryAfter, retryDelayMs } from "./retries.js";
-import { sleep } from "./waiting.js";
+import { sleep, within } from "./waiting.js";
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Calls one gateway. */
 export class Caller {
@@ -78,12 +78,13 @@ export class Caller {
     }
     async #headers(call, kept) {
         const headers = { Accept: "application/json", ...call.headers };
-        const { kind, secret } = this.#configuration.credential;
-        if (kind === "key") {
-            headers["X-API-Key"] = await secret();
+        const { credential, timeoutMs } = this.#configuration;
+        const secret = await within(credential.secret(), timeoutMs, call.signal);
+        if (credential.kind === "key") {
+            headers["X-API-Key"] = secret;
         }
-        else if (kind === "token") {
-            headers["Authorization"] = `Bearer ${await secret()}`;
+        else if (credential.kind === "token") {
+            headers["Authorization"] = `Bearer ${secret}`;
         }
         if (call.body !== undefined) {
             headers["Content-Type"] = "application/json";

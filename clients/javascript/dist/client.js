@@ -2,11 +2,13 @@
 import { Caller } from "./calls.js";
 import { checkedNumber, configure, tokenCredential } from "./configuration.js";
 import { JobTimeoutError } from "./errors.js";
+import { parseRetryAfter } from "./retries.js";
 import { PredictionStream } from "./stream.js";
 import { sleep } from "./waiting.js";
 /** The order of `explain` is held back this long by the gateway: what is quick needs no second call. */
 const HELD_S = 1;
 const ASK_AGAIN_S = 1;
+const SHORTEST_WAIT_S = 0.1;
 /**
  * A client of one gateway, with one credential.
  *
@@ -94,12 +96,13 @@ export class GatewayClient {
             if ("progress" in answer.value) {
                 options.onProgress?.(answer.value);
             }
-            const told = Number(answer.headers.get("Retry-After") ?? (status === "done" ? 0 : ASK_AGAIN_S));
+            const told = parseRetryAfter(answer.headers.get("Retry-After"), Date.now()) ?? ASK_AGAIN_S;
+            const waitS = status === "done" ? 0 : Math.max(told, SHORTEST_WAIT_S);
             const leftMs = until - performance.now();
             if (leftMs <= 0) {
                 throw new JobTimeoutError(job_id, deadlineMs);
             }
-            await sleep(Math.min(told * 1000, leftMs), options.signal);
+            await sleep(Math.min(waitS * 1000, leftMs), options.signal);
             answer = await this.#caller.call({ method: "GET", path: jobPath(job_id), signal: options.signal });
         }
         return answer.value;

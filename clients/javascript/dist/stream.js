@@ -5,7 +5,7 @@ import { CLOSING_ERRORS, comeBackMs } from "./closes.js";
 import { ApiError, ConnectionFailedError, GatewayError, InvalidRequestError, StreamClosedError } from "./errors.js";
 import { Places } from "./places.js";
 import { Connection } from "./socket.js";
-import { sleep } from "./waiting.js";
+import { sleep, within } from "./waiting.js";
 const PASSED_ON = new Set([
     "gap",
     "warning",
@@ -134,7 +134,7 @@ export class PredictionStream {
         const { credential, timeoutMs } = this.#configuration;
         let secret;
         try {
-            secret = await credential.secret();
+            secret = await within(credential.secret(), timeoutMs, this.#stopped.signal);
         }
         catch (error) {
             if (error instanceof ApiError && [401, 403].includes(error.status)) {

@@ -1,4 +1,5 @@
 /** Waiting that a signal ends. */
+import { GatewayError } from "./errors.js";
 /** Resolves after `ms`; rejects with the signal's reason when it is aborted. */
 export function sleep(ms, signal) {
     return new Promise((resolve, reject) => {
@@ -16,4 +17,22 @@ export function sleep(ms, signal) {
         }, ms);
         signal?.addEventListener("abort", abort, { once: true });
     });
+}
+/** What `promise` gives, if it does within `ms`; rejects with GatewayError otherwise, or with the signal's reason. */
+export async function within(promise, ms, signal) {
+    const over = new AbortController();
+    const stop = () => over.abort(signal?.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+    const late = sleep(ms, over.signal).then(() => {
+        throw new GatewayError(`nothing within ${ms} ms`);
+    });
+    try {
+        signal?.throwIfAborted();
+        return await Promise.race([promise, late]);
+    }
+    finally {
+        signal?.removeEventListener("abort", stop);
+        late.catch(() => undefined);
+        over.abort();
+    }
 }

@@ -7,7 +7,7 @@ import { KeptAnswers, moveAges } from "./kept.js";
 import type { Kept } from "./kept.js";
 import { parseRetryAfter, retryDelayMs } from "./retries.js";
 import type { Problem } from "./types.js";
-import { sleep } from "./waiting.js";
+import { sleep, within } from "./waiting.js";
 
 export interface Call {
   method: "GET" | "POST" | "DELETE";
@@ -108,11 +108,12 @@ export class Caller {
 
   async #headers(call: Call, kept: Kept | undefined): Promise<Record<string, string>> {
     const headers: Record<string, string> = { Accept: "application/json", ...call.headers };
-    const { kind, secret } = this.#configuration.credential;
-    if (kind === "key") {
-      headers["X-API-Key"] = await secret();
-    } else if (kind === "token") {
-      headers["Authorization"] = `Bearer ${await secret()}`;
+    const { credential, timeoutMs } = this.#configuration;
+    const secret = await within(credential.secret(), timeoutMs, call.signal);
+    if (credential.kind === "key") {
+      headers["X-API-Key"] = secret;
+    } else if (credential.kind === "token") {
+      headers["Authorization"] = `Bearer ${secret}`;
     }
     if (call.body !== undefined) {
       headers["Content-Type"] = "application/json";

@@ -9,7 +9,7 @@ import { Places } from "./places.js";
 import { Connection } from "./socket.js";
 import type { Ended, Message, SocketConstructor } from "./socket.js";
 import type { Positions, PredictionUpdate, StreamError, StreamMessage, Subscribed, Terms } from "./types.js";
-import { sleep } from "./waiting.js";
+import { sleep, within } from "./waiting.js";
 
 export interface StreamOptions extends Terms {
   /** The `positions` of an earlier stream: go on from there. */
@@ -164,7 +164,7 @@ export class PredictionStream implements AsyncIterableIterator<StreamMessage> {
     const { credential, timeoutMs } = this.#configuration;
     let secret: string;
     try {
-      secret = await credential.secret();
+      secret = await within(credential.secret(), timeoutMs, this.#stopped.signal);
     } catch (error) {
       if (error instanceof ApiError && [401, 403].includes(error.status)) {
         throw error; // the login has ended: no other token will come

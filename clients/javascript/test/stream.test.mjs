@@ -195,6 +195,16 @@ test("fresh tokens renew in band, and come back after the end of the old one", a
   await assert.rejects(stream.next(), { name: "StreamClosedError" });
 });
 
+test("a token that never comes holds nothing up", async () => {
+  const { stream, sockets } = made({ token: () => new Promise(() => undefined) }, { retries: 0, timeoutMs: 5 });
+  await assert.rejects(stream.next(), /no credential: nothing within 5 ms/);
+  assert.equal(sockets.length, 0);
+  const left = made({ token: () => new Promise(() => undefined) });
+  const next = left.stream.next();
+  await left.stream.close();
+  assert.equal((await next).done, true);
+});
+
 test("a slow consumer makes the client leave, and resume when it has caught up", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { stream, sockets } = made({ bufferSize: 4 });
