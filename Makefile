@@ -26,7 +26,7 @@ MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test coverage faults fuzz bench bench-http bench-sockets pins format docker clean
+.PHONY: help run check test coverage faults fuzz bench bench-http bench-sockets pins format client-types docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,11 @@ pins: .venv/.dev ## compile requirements/*.txt from *.in, after a change or for 
 	for f in base embedded dev; do .venv/bin/uv pip compile --quiet --universal --upgrade \
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header \
 		requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+client-types: tools/node_modules ## renew the types and dist/ of the JavaScript client, after a change of a contract or of its source
+	node clients/javascript/scripts/types.mjs
+	rm -rf clients/javascript/dist
+	$(NODE)/tsc --project clients/javascript
 
 fuzz: .venv/.dev ## call a gateway with all that docs/openapi.json allows and forbids, for ten minutes
 	FUZZ_S=600 $(PY) -m pytest -n 0 -s tests/contract/test_fuzzing.py

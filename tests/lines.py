@@ -77,11 +77,11 @@ class Line:
 
 
 def _reset(end: socket.socket) -> None:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    # Wakes the thread that reads from it, which a close does not.
     with contextlib.suppress(OSError):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        # Wakes the thread that reads from it, which a close does not.
         end.shutdown(socket.SHUT_RD)
-        end.close()
+    end.close()
 
 
 @contextlib.contextmanager

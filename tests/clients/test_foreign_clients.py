@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,28 +13,12 @@ from typing import Any
 import pytest
 
 from gateway_project.settings import BASE_DIR
+from tests.clients.npm import TOOLS, run, tool
 from tests.people import add_key, add_tier
 from tests.stack import Stack, event, eventually
 
 DOCUMENT = BASE_DIR / "docs/openapi.json"
-NPM = BASE_DIR / "tools/node_modules"
 PACKAGE = "generated_gateway_client"
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """What the program prints; it must end well."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +30,13 @@ def known(stack: Stack) -> str:
 
 
 def test_a_client_of_openapi_typescript(stack: Stack, known: str, tmp_path: Path) -> None:
-    if not NPM.exists():
-        told = "the npm tools are not installed: make tools/node_modules"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
+    generator, compiler = tool("openapi-typescript"), tool("tsc")
     for name in ("call.ts", "tsconfig.json"):
         shutil.copy(Path(__file__).parent / name, tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "node_modules").symlink_to(NPM)
-    run(NPM / ".bin/openapi-typescript", DOCUMENT, "-o", "schema.d.ts", cwd=tmp_path)
-    run(NPM / ".bin/tsc", "--project", ".", cwd=tmp_path)
+    (tmp_path / "node_modules").symlink_to(TOOLS)
+    run(generator, DOCUMENT, "-o", "schema.d.ts", cwd=tmp_path)
+    run(compiler, "--project", ".", cwd=tmp_path)
     told = json.loads(run("node", "out/call.js", stack.base_url, stack.key, known, cwd=tmp_path))
     assert told == {
         "read": {"status": 200, "price": 188.1},

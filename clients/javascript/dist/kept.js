@@ -1,0 +1,46 @@
+/** The last answers with an ETag, for conditional reads. Pure: time comes in as an argument. */
+/** Longer answers are read anew each time: a bound on what is kept. */
+const LONGEST_TEXT = 262_144;
+/** A bounded number of answers by path and query; the one that was used longest ago goes first. */
+export class KeptAnswers {
+    #size;
+    #kept = new Map();
+    constructor(size) {
+        this.#size = size;
+    }
+    get(key) {
+        const kept = this.#kept.get(key);
+        if (kept !== undefined) {
+            this.#kept.delete(key);
+            this.#kept.set(key, kept);
+        }
+        return kept;
+    }
+    put(key, kept) {
+        this.#kept.delete(key);
+        if (this.#size === 0 || kept.text.length > LONGEST_TEXT) {
+            return;
+        }
+        this.#kept.set(key, kept);
+        for (const oldest of this.#kept.keys()) {
+            if (this.#kept.size <= this.#size) {
+                break;
+            }
+            this.#kept.delete(oldest);
+        }
+    }
+}
+/** Move `age_seconds` of the predictions in an answer on by `seconds`, in place. */
+export function moveAges(value, seconds) {
+    if (typeof value !== "object" || value === null) {
+        return;
+    }
+    const aging = value;
+    if (typeof aging.age_seconds === "number") {
+        aging.age_seconds += seconds;
+    }
+    const nested = [...(aging.data ?? []), ...Object.values(aging.predictions ?? {})];
+    for (const one of nested) {
+        moveAges(one, seconds);
+    }
+}

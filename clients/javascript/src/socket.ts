@@ -1,0 +1,174 @@
+/** One WebSocket, from its opening to its end: credential, requests, liveness. It knows nothing of coming back. */
+
+import type { Credential } from "./configuration.js";
+
+/** What of the standard WebSocket is used; that of the package `ws` has it, too. */
+export interface SocketLike {
+  onopen: ((event: never) => unknown) | null;
+  onmessage: ((event: never) => unknown) | null;
+  onerror: ((event: never) => unknown) | null;
+  onclose: ((event: never) => unknown) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type SocketConstructor = new (url: string) => SocketLike;
+
+/** How a connection has ended. `code` is null where there was no close frame. */
+export interface Ended {
+  code: number | null;
+  reason: string;
+}
+
+export interface Message {
+  type: string;
+  code?: string;
+  [field: string]: unknown;
+}
+
+export interface ConnectionOptions {
+  url: string;
+  webSocket: SocketConstructor;
+  credential: Credential;
+  /** The secret of this connection. */
+  secret: string;
+  requests: readonly object[];
+  /** How long the welcome may take. */
+  timeoutMs: number;
+  /** How long it may be silent. */
+  livenessMs: number;
+  onMessage: (message: Message) => void;
+}
+
+/** Reported by runtimes where the connection broke without a close frame. */
+const NO_CLOSE_FRAME = new Set([1005, 1006]);
+const CLOSING_TAKES_MS = 2000;
+const CLOSE_FOLLOWS_MS = 100;
+
+/** A connection. `ended` resolves once, whatever happens. */
+export class Connection {
+  readonly ended: Promise<Ended>;
+  readonly #options: ConnectionOptions;
+  readonly #socket: SocketLike;
+  #settle: (ended: Ended) => void = () => undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wasHeard = false;
+  #wasPinged = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => (this.#settle = resolve));
+    this.#socket = new options.webSocket(options.url);
+    this.#socket.onopen = () => this.#open();
+    this.#socket.onmessage = (event: { data: unknown }) => this.#hear(event.data);
+    this.#socket.onerror = () => this.#fail();
+    this.#socket.onclose = (event: { code: number; reason: string }) => this.#close(event);
+    this.#timer = setTimeout(() => this.abandon("no welcome in time"), options.timeoutMs);
+  }
+
+  /** End it without waiting for the other side, which may be gone. */
+  abandon(reason: string, code: number | null = null): void {
+    if (this.#timer === undefined) {
+      return;
+    }
+    this.#stop();
+    try {
+      this.#socket.close(1000);
+    } catch {
+      // Not yet open, in some runtimes: nothing is there to be closed.
+    }
+    this.#settle({ code, reason });
+  }
+
+  /** Close it in good order. */
+  async close(): Promise<void> {
+    this.#socket.onmessage = null;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.abandon("closed by the client", 1000), CLOSING_TAKES_MS);
+    this.#socket.close(1000);
+    await this.ended;
+  }
+
+  #open(): void {
+    const { credential, secret, requests } = this.#options;
+    if (credential.kind !== "none") {
+      this.#send(authentication(credential, secret));
+    }
+    // Requests are handled in order: the welcome need not be waited for.
+    for (const request of requests) {
+      this.#send(request);
+    }
+  }
+
+  #send(request: object): void {
+    this.#socket.send(JSON.stringify(request));
+  }
+
+  #hear(data: unknown): void {
+    this.#wasHeard = true;
+    let message: Message;
+    try {
+      message = JSON.parse(data as string) as Message;
+    } catch {
+      this.abandon("a message is no JSON: is it a gateway?");
+      return;
+    }
+    if (message.type === "welcome") {
+      clearTimeout(this.#timer);
+      this.#watch();
+    }
+    if (message.type === "warning" && message.code === "CREDENTIAL_EXPIRES") {
+      void this.#renew();
+    }
+    this.#options.onMessage(message);
+  }
+
+  /** A token that cannot be had now is no harm: the connection ends with the old one, and the next one asks again. */
+  async #renew(): Promise<void> {
+    const { credential } = this.#options;
+    if (credential.isFresh) {
+      const secret = await credential.secret().catch(() => null);
+      if (secret !== null && this.#timer !== undefined) {
+        this.#send(authentication(credential, secret));
+      }
+    }
+  }
+
+  /** Pages see no pings of the server: after a third of the time in silence a request asks for a sign of life. */
+  #watch(): void {
+    const third = this.#options.livenessMs / 3;
+    this.#timer = setTimeout(() => {
+      if (this.#wasHeard) {
+        this.#wasHeard = this.#wasPinged = false;
+      } else if (this.#wasPinged) {
+        this.abandon("nothing heard in time");
+        return;
+      } else {
+        this.#wasPinged = true;
+        this.#send({ action: "ping" });
+      }
+      this.#watch();
+    }, third);
+  }
+
+  /** A close follows at once, which says more; but not in Node 20 where no connection could be made. */
+  #fail(): void {
+    setTimeout(() => this.abandon("the connection could not be made, or broke"), CLOSE_FOLLOWS_MS);
+  }
+
+  #close({ code, reason }: { code: number; reason: string }): void {
+    this.#stop();
+    const isTold = !NO_CLOSE_FRAME.has(code);
+    this.#settle({ code: isTold ? code : null, reason: reason || (isTold ? "" : "the connection broke") });
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+  }
+}
+
+function authentication(credential: Credential, secret: string): object {
+  return { action: "auth", [credential.kind === "key" ? "api_key" : "token"]: secret };
+}
