@@ -17,6 +17,7 @@ import pytest
 from gateway_project.openapi import document
 from gateway_project.settings import BASE_DIR
 from tests.conftest import make_stack
+from tests.people import add_key, add_tier
 from tests.stack import Stack, event, eventually, numbered
 
 GUIDE = (BASE_DIR / document.GUIDE).read_text()
@@ -41,6 +42,8 @@ def used(postgres_url: str) -> Iterator[Stack]:
         stack.start_bridge()
         stack.start_worker()
         stack.start_web()
+        hourly, burst = ("hourly", "account", 100_000, 3600, None), ("burst", "account", 1000, 1, 2000)
+        stack.key = add_key(stack, add_tier(stack, hourly, burst)).secret
         stack.publish(*numbered("AAPL", 300), event("MSFT"))
         eventually(lambda: stack.count_rows("AAPL") == 300 and stack.read("MSFT"))
         is_over = threading.Event()
@@ -65,7 +68,7 @@ def folder(used: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "node_modules").mkdir()
     (made / "node_modules/prediction-gateway-client").symlink_to(BASE_DIR / "clients/javascript")
     (made / "bin").mkdir()
-    (made / "bin/pgw").write_text(f'#!/bin/sh\nexec {sys.executable} -m prediction_gateway "$@"\n')
+    (made / "bin/pgw").write_text(f'#!/bin/sh\nexec {sys.executable} -m prediction_gateway.command "$@"\n')
     (made / "bin/pgw").chmod(0o755)
     return made
 
@@ -95,6 +98,10 @@ def test_the_sample_runs(used: Stack, folder: Path, language: str, text: str) ->
     assert done.stdout or "export" in text
     if "If-None-Match" in text:
         assert done.stdout in {"304\n", "200\n"}
+    if "-D - " in text and "TAG" not in text:
+        shown = GUIDE.partition("Among the headers")[2].partition("```")[2].partition("```")[0]
+        names = {line.partition(":")[0].lower() for line in shown.split("\n") if line}
+        assert names <= {line.partition(":")[0] for line in done.stdout.splitlines()}
 
 
 def test_there_are_samples_of_each_kind() -> None:
