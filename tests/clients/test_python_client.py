@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway_project.settings import BASE_DIR
@@ -40,6 +41,7 @@ from prediction_gateway import (
     __version__,
 )
 from prediction_gateway.command.main import main
+from tests.explained import add_job
 from tests.people import add_key, add_tier
 from tests.stack import Stack, event, eventually, numbered
 
@@ -170,17 +172,28 @@ def test_an_explanation_that_fails_says_why(client: Client, explained: str) -> N
     assert (raised.value.status, raised.value.code) == (500, "EXPLANATION_FAILED")
 
 
-def test_an_explanation_that_nobody_makes_is_not_waited_for(own_stack: Stack) -> None:
-    own_stack.start_bridge()
-    own_stack.start_web()
-    own_stack.publish(event("LATE"))
-    eventually(lambda: own_stack.read("LATE"))
-    with Client(own_stack.base_url, own_stack.key) as client:
-        with pytest.raises(JobTimeoutError) as raised:
-            client.explain("LATE", wait_s=0.2)
-        client.cancel_job(raised.value.job_id)
+def test_a_job_that_was_cancelled_is_gone(stack: Stack) -> None:
+    key = add_key(stack, "enterprise")
+    job_id = str(add_job(stack, key.account_id))
+    with Client(stack.base_url, key.secret) as client:
+        assert client.job(job_id).status == "queued"
+        client.cancel_job(job_id)
         with pytest.raises(NotFoundError, match="JOB_CANCELLED"):
-            client.job(raised.value.job_id)
+            client.job(job_id)
+
+
+def answer_queued(_: httpx.Request) -> httpx.Response:
+    """A gateway whose jobs are never done."""
+    return httpx.Response(202, json={"job_id": "1", "status": "queued", "depth": "fast"})
+
+
+async def test_an_explanation_is_not_waited_for_without_end() -> None:
+    transport = httpx.MockTransport(answer_queued)
+    with Client(transport=transport) as client, pytest.raises(JobTimeoutError, match="job 1 goes on"):
+        client.explain("AAPL", wait_s=0.01)
+    async with AsyncClient(transport=transport) as other:
+        with pytest.raises(JobTimeoutError):
+            await other.explain("AAPL", wait_s=0.01)
 
 
 def prices(messages: list[Message]) -> list[float]:
@@ -464,7 +477,7 @@ def test_an_example_runs_as_it_stands(
 def test_it_is_installed_from_its_folder(known: str, command: Command, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     scripts = tmp_path / "venv/bin"
-    installing = [scripts / "pip", "install", "--quiet", FOLDER]
+    installing = [str(scripts / "pip"), "install", "--quiet", str(FOLDER)]
     done = subprocess.run(installing, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     del command.environ["PYTHONPATH"]

@@ -75,7 +75,7 @@ def test_a_job_is_read_from_each_of_its_answers() -> None:
 def test_pages_are_turned_until_enough_or_the_end() -> None:
     def turn(limit: int | None, sizes: list[int]) -> list[int]:
         pages = Pages[str](calls.symbol_page, limit=limit, page_size=3)
-        taken = []
+        taken: list[int] = []
         while (call := pages.next_call()) is not None:
             sizes.append(int(call.target.partition("limit=")[2].partition("&")[0]))
             left = 8 - sum(taken)
@@ -91,7 +91,7 @@ def test_pages_are_turned_until_enough_or_the_end() -> None:
     assert turn(0, []) == []
     for wrong in ({"limit": -1, "page_size": 3}, {"limit": None, "page_size": 0}):
         with pytest.raises(ValueError, match="must"):
-            Pages[str](calls.symbol_page, **wrong)  # type: ignore[arg-type]  # the point
+            Pages[str](calls.symbol_page, **wrong)
 
 
 def test_waiting_for_a_job_ends() -> None:

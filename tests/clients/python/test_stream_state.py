@@ -102,9 +102,9 @@ def test_it_comes_back_with_what_it_has_of_each_symbol() -> None:
     state = begin()
     connect(state)
     take(state, type="batch", updates=[update("AAPL", 5), update("MSFT", 6), update("AAPL", 7)])
-    assert state.connected
+    told = [state.connected]
     assert isinstance(state.ended(1012, ""), Disconnected)
-    assert not state.connected
+    assert [*told, state.connected] == [True, False]
     assert state.positions == {"AAPL": Position("e1", 7), "MSFT": Position("e1", 6)}
     assert connect(state) == [
         {
@@ -243,7 +243,13 @@ def test_what_else_there_is_to_know() -> None:
     assert take(state, type="error", code="SNAPSHOT_UNAVAILABLE", detail="D") == [
         Notice(code="SNAPSHOT_UNAVAILABLE", detail="D")
     ]
-    progress = {"symbol": "AAPL", "depth": "deep", "status": "running", "progress": 0.5, "stage": "s"}
+    progress: dict[str, Any] = {
+        "symbol": "AAPL",
+        "depth": "deep",
+        "status": "running",
+        "progress": 0.5,
+        "stage": "s",
+    }
     assert take(state, type="explanation_progress", **progress) == [ExplanationProgress(**progress)]
     assert take(state, type="of a newer gateway") == []
 
