@@ -1,4 +1,4 @@
-"""What can go wrong with a call, and what to do about each. Needs PGW_API_KEY (and PGW_URL, if it is not local)."""
+"""What can go wrong with a call, and what to do about it. Needs PGW_API_KEY (elsewhere PGW_URL as well)."""
 
 from prediction_gateway import (
     ApiError,

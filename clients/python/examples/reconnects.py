@@ -1,7 +1,7 @@
 """Follow symbols for as long as it takes, across drops. Needs PGW_API_KEY; symbols may be arguments.
 
-Stop the gateway while it runs, and start it again: what was missed comes first, or a gap says what may be missing.
-It ends after 10 updates (UPDATES=0: never).
+Stop the gateway while it runs, and start it again: what was missed comes first, or a gap says what may
+be missing. It ends after 10 updates (UPDATES=0: never).
 """
 
 import asyncio
@@ -22,9 +22,7 @@ async def follow(stream: AsyncStream, most: int) -> None:
                 print(f"{symbol} {price:.2f} (number {seq})")
                 count += 1
             case Gap(symbol=symbol, from_seq=from_seq, to_seq=to_seq):
-                print(
-                    f"between {from_seq} and {to_seq} updates of {symbol} may be missing; the history has them"
-                )
+                print(f"between {from_seq} and {to_seq} updates of {symbol} may be missing")
             case Disconnected(code=code, reason=reason, retry_in_s=retry_in_s):
                 print(f"disconnected ({code} {reason}), back in {retry_in_s:.1f} s")
             case Notice(code=code, symbol=symbol):

@@ -247,8 +247,7 @@ class Caller(Model, frozen=True):
 class Limit(Model, frozen=True):
     """A limit of the tier: `quota` calls in `window_s` seconds, with `burst` a token bucket.
 
-    `remaining` calls are left, and all of them again in `reset_s` seconds; None where that is not known.
-    """
+    `remaining` are left, all again in `reset_s` seconds; None where that is not known."""
 
     name: str
     scope: str

@@ -41,7 +41,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
 
 
 def update_line(update: Update, *, now: datetime) -> str:
-    """An update and its lag: from its publication by the pipeline to `now`, by the clocks of both machines."""
+    """An update and its lag: from its publication by the pipeline to `now`, by the clocks of both."""
     return "  ".join(
         (
             wording.clock(now),
