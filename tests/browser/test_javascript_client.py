@@ -164,3 +164,12 @@ def test_a_page_whose_origin_is_not_listed_is_told_what_to_look_at(stack: Stack,
     stream = "(options) => kind(new GatewayClient(options).stream(['AAPL']).next())"
     closed = page.evaluate(stream, given(stack, stack.key))
     assert (closed["name"], closed["code"]) == ("StreamClosedError", "ORIGIN_REFUSED")
+
+
+def test_the_example_page_says_what_is_wrong(stack: Stack, browser: Browser) -> None:
+    page = opened(browser, "/examples/browser.html")
+    page.get_by_label("Gateway").fill(stack.base_url)
+    page.get_by_label("User").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button").click()
+    page.get_by_role("status").filter(has_text="password").wait_for()
