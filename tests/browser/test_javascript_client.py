@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from gateway_project.settings import BASE_DIR
+from tests.browser.conftest import picture
 from tests.browser.test_dashboard import beside, publish, start_web, stop_web
 from tests.people import PASSWORD, add_account, add_key, add_tier, add_user
 from tests.stack import Stack, event, eventually, numbered
@@ -39,11 +40,11 @@ def serve(route: Route) -> None:
         route.fulfill(status=404)
 
 
-def opened(browser: Browser, path: str = "/") -> Page:
-    """A page of `ORIGIN`; gateways on plain HTTP of this machine are reached as from any secure page."""
+def opened(browser: Browser, path: str = "/", origin: str = ORIGIN) -> Page:
+    """A page of `origin`; gateways on plain HTTP of this machine are reached as from any secure page."""
     page = browser.new_page()
-    page.route(f"{ORIGIN}/**", serve)
-    page.goto(ORIGIN + path)
+    page.route(f"{origin}/**", serve)
+    page.goto(origin + path)
     page.wait_for_load_state("networkidle")
     return page
 
@@ -151,6 +152,18 @@ def test_the_example_page_logs_in_and_shows_what_comes(
     row.filter(has_text="188.10").wait_for()
     publish(stack, event(predicted, predicted_price=201.5))
     row.filter(has_text="201.50").wait_for()
+    picture(page, "javascript-client-example")
+
+
+def test_a_page_whose_origin_is_not_listed_is_told_what_to_look_at(stack: Stack, browser: Browser) -> None:
+    page = opened(browser, origin="https://elsewhere.example")
+    call = "(options) => new GatewayClient(options).version().catch(({ name, message }) => [name, message])"
+    name, message = page.evaluate(call, {**given(stack, stack.key), "retries": 0})
+    assert name == "ConnectionFailedError"
+    assert message.endswith("does CORS_ORIGINS of the gateway name the origin of this page?")
+    stream = "(options) => kind(new GatewayClient(options).stream(['AAPL']).next())"
+    closed = page.evaluate(stream, given(stack, stack.key))
+    assert (closed["name"], closed["code"]) == ("StreamClosedError", "ORIGIN_REFUSED")
 
 
 def test_the_example_page_says_what_is_wrong(stack: Stack, browser: Browser) -> None:

@@ -3,6 +3,8 @@ import { ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
 import { KeptAnswers, moveAges } from "./kept.js";
 import { parseRetryAfter, retryDelayMs } from "./retries.js";
 import { sleep, within } from "./waiting.js";
+/** A browser does not tell a page that it was refused the answer. */
+const HINT = "document" in globalThis ? "; does CORS_ORIGINS of the gateway name the origin of this page?" : "";
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Calls one gateway. */
 export class Caller {
@@ -131,7 +133,7 @@ export class Caller {
     #failure(call, cause, calls) {
         const what = `${call.method} ${this.#configuration.baseUrl}${call.path}`;
         const times = calls === 1 ? "once" : `${calls} times`;
-        const told = `${what}: no answer, asked ${times}; the last time: ${cause.message} [no request id]`;
+        const told = `${what}: no answer, asked ${times}; the last time: ${cause.message} [no request id]${HINT}`;
         return new ConnectionFailedError(told, { cause });
     }
 }

@@ -10,6 +10,7 @@ export class Connection {
     #socket;
     #settle = () => undefined;
     #timer;
+    #wasOpen = false;
     #wasHeard = false;
     #wasPinged = false;
     constructor(options) {
@@ -45,6 +46,7 @@ export class Connection {
         await this.ended;
     }
     #open() {
+        this.#wasOpen = true;
         const { credential, secret, requests } = this.#options;
         if (credential.kind !== "none") {
             this.#send(authentication(credential, secret));
@@ -106,12 +108,15 @@ export class Connection {
     }
     /** A close follows at once, which says more; but not in Node 20 where no connection could be made. */
     #fail() {
-        setTimeout(() => this.abandon("the connection could not be made, or broke"), CLOSE_FOLLOWS_MS);
+        setTimeout(() => this.abandon(this.#loss), CLOSE_FOLLOWS_MS);
     }
     #close({ code, reason }) {
         this.#stop();
         const isTold = !NO_CLOSE_FRAME.has(code);
-        this.#settle({ code: isTold ? code : null, reason: reason || (isTold ? "" : "the connection broke") });
+        this.#settle({ code: isTold ? code : null, reason: reason || (isTold ? "" : this.#loss) });
+    }
+    get #loss() {
+        return this.#wasOpen ? "the connection broke" : "no connection could be made";
     }
     #stop() {
         clearTimeout(this.#timer);

@@ -32,6 +32,8 @@ interface Received {
   text: string;
 }
 
+/** A browser does not tell a page that it was refused the answer. */
+const HINT = "document" in globalThis ? "; does CORS_ORIGINS of the gateway name the origin of this page?" : "";
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Calls one gateway. */
@@ -163,7 +165,7 @@ export class Caller {
   #failure(call: Call, cause: Error, calls: number): ConnectionFailedError {
     const what = `${call.method} ${this.#configuration.baseUrl}${call.path}`;
     const times = calls === 1 ? "once" : `${calls} times`;
-    const told = `${what}: no answer, asked ${times}; the last time: ${cause.message} [no request id]`;
+    const told = `${what}: no answer, asked ${times}; the last time: ${cause.message} [no request id]${HINT}`;
     return new ConnectionFailedError(told, { cause });
   }
 }

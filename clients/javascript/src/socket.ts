@@ -52,6 +52,7 @@ export class Connection {
   readonly #socket: SocketLike;
   #settle: (ended: Ended) => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wasOpen = false;
   #wasHeard = false;
   #wasPinged = false;
 
@@ -90,6 +91,7 @@ export class Connection {
   }
 
   #open(): void {
+    this.#wasOpen = true;
     const { credential, secret, requests } = this.#options;
     if (credential.kind !== "none") {
       this.#send(authentication(credential, secret));
@@ -153,13 +155,17 @@ export class Connection {
 
   /** A close follows at once, which says more; but not in Node 20 where no connection could be made. */
   #fail(): void {
-    setTimeout(() => this.abandon("the connection could not be made, or broke"), CLOSE_FOLLOWS_MS);
+    setTimeout(() => this.abandon(this.#loss), CLOSE_FOLLOWS_MS);
   }
 
   #close({ code, reason }: { code: number; reason: string }): void {
     this.#stop();
     const isTold = !NO_CLOSE_FRAME.has(code);
-    this.#settle({ code: isTold ? code : null, reason: reason || (isTold ? "" : "the connection broke") });
+    this.#settle({ code: isTold ? code : null, reason: reason || (isTold ? "" : this.#loss) });
+  }
+
+  get #loss(): string {
+    return this.#wasOpen ? "the connection broke" : "no connection could be made";
   }
 
   #stop(): void {
