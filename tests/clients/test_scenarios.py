@@ -238,3 +238,12 @@ def test_a_stream_with_a_bad_key_ends_at_once(explaining: Stack, client: Driver,
         4401,
         "INVALID_CREDENTIAL",
     )
+
+
+def test_a_stream_whose_symbols_are_all_malformed_ends_at_once(
+    explaining: Stack, client: Driver, key: Key
+) -> None:
+    arguments = {"base_url": explaining.base_url, "api_key": key.secret, "symbols": ["aapl"], "mode": "all"}
+    with client.running("stream", **arguments, count=1, snapshot=True) as running:
+        error = running.ended()[-1]["error"]
+    assert (error["type"], error["status"], error["code"]) == ("InvalidRequestError", 400, "INVALID_SYMBOL")

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from prediction_gateway.errors import ConnectionFailedError, GatewayError, StreamClosedError
+from prediction_gateway.errors import (
+    ConnectionFailedError,
+    GatewayError,
+    InvalidRequestError,
+    StreamClosedError,
+)
 from prediction_gateway.messages import (
     Connected,
     Disconnected,
@@ -263,7 +268,7 @@ def test_a_symbol_that_is_not_accepted_is_told_and_none_at_all_ends_it() -> None
     ]
     state = begin("aapl")
     state.requests()
-    with pytest.raises(StreamClosedError, match="aapl: INVALID_SYMBOL"):
+    with pytest.raises(InvalidRequestError, match="aapl: INVALID_SYMBOL"):
         take(state, type="subscribed", symbols=[], rejected=[bad])
 
 

@@ -16,7 +16,12 @@ import msgspec
 
 from prediction_gateway import frames
 from prediction_gateway.closing import CLOSING_ERRORS, USELESS, Backoff
-from prediction_gateway.errors import ConnectionFailedError, GatewayError, StreamClosedError
+from prediction_gateway.errors import (
+    ConnectionFailedError,
+    GatewayError,
+    InvalidRequestError,
+    StreamClosedError,
+)
 from prediction_gateway.messages import (
     Connected,
     Disconnected,
@@ -125,7 +130,10 @@ class StreamState:
         ]
 
     def received(self, data: str | bytes) -> Iterator[Message]:
-        """What a frame gives. Raises `GatewayError` if it is not of the protocol, or no symbol is good."""
+        """What a frame gives.
+
+        Raises `GatewayError` if it is not of the protocol, `InvalidRequestError` if no symbol is good.
+        """
         try:
             frame = frames.decode_frame(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -184,8 +192,7 @@ class StreamState:
         self._places.has_subscribed = True
         self._rejected |= {one.symbol: one.error for one in frame.rejected}
         if len(self._rejected) >= len(self._symbols):
-            said = ", ".join(f"{symbol}: {error}" for symbol, error in self._rejected.items())
-            raise StreamClosedError(1000, "NOTHING_SUBSCRIBED", f"no symbol was accepted ({said})")
+            raise _refusal(self._rejected)
         for one in frame.rejected:
             yield Notice(code=one.error, symbol=one.symbol)
 
@@ -199,3 +206,16 @@ class StreamState:
         self._last_error = (frame.code, frame.detail)
         if self.connected and frame.code not in CLOSING_ERRORS:
             yield Notice(code=frame.code, detail=frame.detail)
+
+
+def _refusal(rejected: dict[str, str]) -> InvalidRequestError:
+    """As the calls over HTTP refuse the same symbols."""
+    code = next(iter(rejected.values()))
+    said = ", ".join(f"{symbol}: {error}" for symbol, error in rejected.items())
+    return InvalidRequestError(
+        status=400,
+        title="Malformed symbol",
+        code=code,
+        detail=f"no symbol was accepted ({said})",
+        type=f"/errors/{code}",
+    )
