@@ -49,11 +49,12 @@ check: .venv/.dev tools/node_modules ## lint, types, direction of imports, migra
 	$(NODE)/spectral lint docs/openapi.json --fail-severity=warn
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/redocly lint docs/openapi.json
 
-test: .venv/.dev tools/node_modules ## the test suite on real Postgres, Valkey and NATS, with coverage of its own processes
-	$(PY) -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+test: .venv/.dev tools/node_modules ## the test suite on real Postgres, Valkey and NATS
+	$(PY) -m pytest -n 4 --dist worksteal $(ARGS)
 
-coverage: .venv/.dev ## the same with coverage of all processes that tests start
-	COVERAGE_PATCH=subprocess $(MAKE) --no-print-directory test ARGS="--cov-fail-under=90 $(ARGS)"
+coverage: .venv/.dev ## the same, half as fast, with coverage of all processes that tests start
+	COVERAGE_PATCH=subprocess $(MAKE) --no-print-directory test \
+		ARGS="--cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)"
 
 faults: .venv/.dev ## what stays true while things are killed, at full size: 10,000 orders of explanations
 	ORDERS=10000 $(PY) -m pytest -n 0 -s tests/faults
@@ -112,7 +113,7 @@ tools/node_modules: tools/package.json tools/package-lock.json
 
 .venv/.dev: .venv/bin/python requirements/base.txt requirements/embedded.txt requirements/dev.txt
 	@echo "gateway: installing the development tools into .venv (once) ..."
-	@$(PIP) -r requirements/dev.txt
+	@$(PIP) --no-compile -r requirements/dev.txt
 	@touch $@ .venv/.embedded
 
 endif

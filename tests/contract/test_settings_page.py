@@ -118,7 +118,7 @@ def test_the_command_prints_the_tables_or_renews_the_files(
     )
     call_command("settings_page", "--write")
     page = (tmp_path / settings_page.PAGE).read_text()
-    assert page == f"Mine.\n<!-- settings -->\n{settings_page.tables()}<!-- end of settings -->\nAlso.\n"
+    assert page == f"Mine.\n<!-- settings -->\n\n{settings_page.tables()}\n<!-- end of settings -->\nAlso.\n"
     assert (tmp_path / settings_page.YAML).read_text() == settings_page.example_yaml()
     assert (tmp_path / settings_page.VARIABLES).read_text() == settings_page.example_variables()
     assert capsys.readouterr().out == ""

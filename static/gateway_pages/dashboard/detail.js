@@ -129,23 +129,34 @@ export class Detail {
   }
 
   async #showTrack(symbol) {
-    const card = byId("track");
+    this.#track([], "", "");
     let track = null;
+    let why = "Nothing that was predicted here has met its outcome yet.";
     try {
       track = await readTrack(this.#api, symbol);
     } catch {
       // The panel is an extra: without it the page is still whole.
+      why = "The track record cannot be read right now.";
     }
     if (this.symbol !== symbol) return;
-    card.hidden = !track?.total.count;
-    if (card.hidden) return;
-    setText(byId("track-window"), `last ${TRACK_WINDOW} of market time`);
-    const { total } = track;
-    setText(byId("track-said"), record(total));
-    const rows = [...track.models, ...(track.models.length > 1 ? [{ ...total, model_version: "all" }] : [])];
-    byId("track-rows").replaceChildren(...rows.map(trackRow));
+    if (!track?.total.count) {
+      this.#track([], why, "");
+      return;
+    }
+    const { total, models } = track;
+    const rows = [...models, ...(models.length > 1 ? [{ ...total, model_version: "all" }] : [])];
+    this.#track(rows, record(total), `last ${TRACK_WINDOW} of market time`);
+  }
+
+  /** The panel; without rows it has an empty one, so that nothing moves when they come. */
+  #track(rows, said, hint) {
+    setText(byId("track-window"), hint);
+    setText(byId("track-said"), said);
+    byId("track-rows").replaceChildren(...(rows.length ? rows : [EMPTY]).map(trackRow));
   }
 }
+
+const EMPTY = { model_version: format.NONE, count: Number.NaN };
 
 /** Points from `from` on, with the places of outcomes counted from there. */
 function within(points, outcomes, from) {
