@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from gateway_project import embedded
 from tests.browser.axe import find_violations
 from tests.browser.conftest import DESK, PHONE, Watch, picture
 from tests.conftest import make_stack
+from tests.gateway_project import certificates
+from tests.integration.test_tls import Secure
 from tests.integration.test_track_record import accuracy, bars
 from tests.people import add_key
 from tests.stack import Stack, event, eventually
@@ -362,3 +365,25 @@ def test_a_key_that_is_refused_is_forgotten_and_asked_for_again(stack: Stack, br
         page.keyboard.press("Enter")
         expect(page.locator("#ask-why")).to_contain_text("Enter another one.")
         assert page.evaluate("sessionStorage.length") == 0
+
+
+@pytest.fixture
+def secure(stack: Stack, tmp_path: Path) -> Iterator[Secure]:
+    """The shared gateway once more, over TLS."""
+    made = Secure(stack, certificates.make(tmp_path))
+    yield made
+    made.end()
+
+
+def test_over_tls_its_socket_is_secure_as_well(stack: Stack, secure: Secure, browser: Browser) -> None:
+    context = browser.new_context(ignore_https_errors=True)
+    page, sockets = context.new_page(), list[str]()
+    watch = Watch(page, secure.url)
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.goto(f"{secure.url}/")
+    page.get_by_label("API key").fill(stack.key)
+    page.keyboard.press("Enter")
+    is_connected(page)
+    assert sockets == [f"wss://127.0.0.1:{secure.port}/ws/predictions"]
+    assert not watch.complaints
+    context.close()
