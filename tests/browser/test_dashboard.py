@@ -45,6 +45,17 @@ def replayed() -> Iterator[Stack]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Stack]:
+    """A gateway on which each test publishes a symbol of its own."""
+    with contextlib.ExitStack() as held:
+        made = make_stack(held, os.environ["DATABASE_URL"])
+        open_dashboard(made)
+        made.start_bridge()
+        made.start_web()
+        yield made
+
+
 @pytest.fixture
 def live(own_stack: Stack) -> Stack:
     """A gateway of this test alone, on which nothing is published by itself."""
@@ -192,14 +203,14 @@ def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) 
         expect(page.locator("#gap")).to_be_hidden()
 
 
-def test_a_prediction_meets_what_happened(live: Stack, browser: Browser) -> None:
+def test_a_prediction_meets_what_happened(quiet: Stack, browser: Browser, symbol: str) -> None:
     start = datetime.now(UTC) - timedelta(days=4)
     days = [start + timedelta(days=n) for n in range(4)]
     publish(
-        live,
+        quiet,
         *(
             event(
-                "AAPL",
+                symbol,
                 timestamp=day.isoformat(),
                 as_of=day.isoformat(),
                 current_price=100.0 + n,
@@ -208,8 +219,8 @@ def test_a_prediction_meets_what_happened(live: Stack, browser: Browser) -> None
             for n, day in enumerate(days)
         ),
     )
-    eventually(lambda: live.count_rows("AAPL") == 4)
-    with opened(browser, live, "/#/AAPL") as (page, watch):
+    eventually(lambda: quiet.count_rows(symbol) == 4)
+    with opened(browser, quiet, f"/#/{symbol}") as (page, watch):
         expect(page.locator("#said")).to_contain_text("Of 3 predictions whose time has come")
         page.get_by_text("The newest predictions as a table").click()
         cells = page.locator("#numbers tr").last.locator("td")
@@ -218,10 +229,10 @@ def test_a_prediction_meets_what_happened(live: Stack, browser: Browser) -> None
     assert not watch.complaints
 
 
-def test_the_track_record_of_a_symbol_is_shown(live: Stack, browser: Browser) -> None:
-    publish(live, *bars("AAPL", 100, 102, 101, 101))
-    beside(lambda: accuracy(live, "AAPL", count=3))
-    with opened(browser, live, "/#/AAPL") as (page, watch):
+def test_the_track_record_of_a_symbol_is_shown(quiet: Stack, browser: Browser, symbol: str) -> None:
+    publish(quiet, *bars(symbol, 100, 102, 101, 101))
+    beside(lambda: accuracy(quiet, symbol, count=3))
+    with opened(browser, quiet, f"/#/{symbol}") as (page, watch):
         expect(page.locator("#track-said")).to_contain_text("Of 3 predictions whose time has come, 33 %")
         expect(page.locator("#track-rows th")).to_have_text(["test-1"])
         expect(page.locator("#track-rows td")).to_have_text(
