@@ -37,7 +37,7 @@ _Line = Annotated[str, msgspec.Meta(max_length=8192, pattern=r"^[^\x00]*$")]
 class ProblemEntry(msgspec.Struct, frozen=True):
     """A parameter or a field of the body, by its pointer, and what is wrong with it."""
 
-    pointer: Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^(/.*)?$")]
+    pointer: Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^(/[\s\S]*)?$")]
     detail: _Line
     code: Annotated[str, msgspec.Meta(max_length=64, pattern="^[a-z_]+$")]
 
