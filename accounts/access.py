@@ -17,8 +17,9 @@ class Need:
     `scope` None means that any good credential will do. `anonymous` routes also take callers without one, if
     the gateway is set up so; `strangers` routes let them through to the view, which has a setting of its own.
     On `public` routes credentials are not looked at, nor on routes for `watchers` if they come from a network
-    of `METRICS_NETWORKS`. `cost` is what a call takes from the caller's limits: 0
-    shows them without being limited by them.
+    of `METRICS_NETWORKS`. What is `personal` is not for a key that many share: none of them may see the
+    others, or change the key of all. `cost` is what a call takes from the caller's limits: 0 shows them
+    without being limited by them.
     """
 
     scope: str | None = None
@@ -26,6 +27,7 @@ class Need:
     strangers: bool = False
     public: bool = False
     watchers: bool = False
+    personal: bool = False
     cost: int = 0
 
 
@@ -33,7 +35,7 @@ PUBLIC = Need(public=True)
 _READ = Need("predictions:read", anonymous=True, cost=1)
 _READ_EXPLANATION = Need("explanations:read", cost=1)
 _WRITE_EXPLANATION = Need("explanations:write", cost=1)
-_ANY_CREDENTIAL = Need()
+_ANY_CREDENTIAL = Need(personal=True)
 
 ROUTES: dict[str, dict[str, Need]] = {
     "prediction": {"GET": _READ},
@@ -46,13 +48,13 @@ ROUTES: dict[str, dict[str, Need]] = {
     "auth-login": {"POST": PUBLIC},
     "auth-refresh": {"POST": PUBLIC},
     "auth-logout": {"POST": PUBLIC},
-    "auth-register": {"POST": Need(anonymous=True, strangers=True, cost=1)},
+    "auth-register": {"POST": Need(anonymous=True, strangers=True, personal=True, cost=1)},
     "auth-profile": {"GET": _ANY_CREDENTIAL},
     "auth-keys": {"GET": _ANY_CREDENTIAL},
     "auth-key": {"GET": _ANY_CREDENTIAL, "PATCH": _ANY_CREDENTIAL},
     "auth-rotate-key": {"POST": _ANY_CREDENTIAL},
     "auth-revoke": {"DELETE": _ANY_CREDENTIAL},
-    "auth-ws-ticket": {"POST": Need("stream")},
+    "auth-ws-ticket": {"POST": Need("stream", personal=True)},
     "dashboard": {"GET": PUBLIC},
     "openapi": {"GET": PUBLIC},
     "asyncapi": {"GET": PUBLIC},
@@ -73,7 +75,7 @@ SOCKET = Need("stream")
 
 
 class NotAllowed(Exception):
-    """The caller may not do this. `code` is NOT_AUTHENTICATED (401) or SCOPE_MISSING (403)."""
+    """The caller may not do this. `code` is NOT_AUTHENTICATED (401), FORBIDDEN or SCOPE_MISSING (403)."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -91,12 +93,16 @@ def need_of(route: str, method: str) -> Need | None:
     return methods.get("GET" if method == "HEAD" else method)
 
 
-def check(need: Need, *, authenticated: bool, scopes: frozenset[str], anonymous_access: bool) -> None:
+def check(
+    need: Need, *, authenticated: bool, scopes: frozenset[str], anonymous_access: bool, is_shared: bool
+) -> None:
     """Raise `NotAllowed` unless a caller with `scopes` may do what has this `need`."""
     if need.public:
         return
     if not authenticated and not need.strangers and not (need.anonymous and anonymous_access):
         raise NotAllowed("NOT_AUTHENTICATED", "Authentication credentials were not provided.")
+    if need.personal and is_shared:
+        raise NotAllowed("FORBIDDEN", "Everybody has this key: it may not see or change keys.")
     if need.scope is not None and need.scope not in scopes:
         raise NotAllowed(
             "SCOPE_MISSING",

@@ -72,6 +72,7 @@ class AccessPermission(BasePermission):
                 authenticated=caller.is_authenticated,
                 scopes=caller.scopes,
                 anonymous_access=settings.GATEWAY.anonymous_access,
+                is_shared=caller.is_shared,
             )
         except access.NotAllowed as refused:
             self.message, self.code = refused.detail, refused.code.lower()

@@ -8,6 +8,8 @@ from datetime import datetime
 import msgspec
 
 ANONYMOUS_TIER = "anonymous"
+SHARED_TIER = "dashboard"
+"""That of the key which everybody sees who opens the dashboard."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -33,6 +35,11 @@ class Caller(msgspec.Struct, frozen=True):
     def is_authenticated(self) -> bool:
         """True for a caller that showed a good credential."""
         return self.account_id is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """True for a key that many people call with who do not know each other."""
+        return self.key_id is not None and self.tier == SHARED_TIER
 
 
 ANONYMOUS = Caller(tier=ANONYMOUS_TIER, scopes=frozenset({"predictions:read"}))

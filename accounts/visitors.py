@@ -1,7 +1,8 @@
 """The key that the dashboard shows to everybody who opens it: what it may do, and how one is made.
 
 It is no secret, so what it can do must be harmless in anybody's hands: it reads, streams and orders
-explanations; its account has nothing else, and its tier limits each address by itself.
+explanations, and may neither see nor change itself (`Need.personal`). Its account has nothing else, and its
+tier limits each address by itself, calls and sockets.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ from django.db import transaction
 
 from accounts import audit, directory, keys
 from accounts.actions import IssuedKey, issue_key_by_names
+from accounts.callers import SHARED_TIER, Caller
 from accounts.models import Limit, Tier
+from accounts.networks import block_of
 
-NAME = "dashboard"
+NAME = SHARED_TIER
 """Of the account and of the tier."""
+
+SOCKETS = 20
+"""WebSockets that one address may have open with such a key."""
 
 SCOPES = frozenset({"predictions:read", "explanations:read", "explanations:write", "stream"})
 """The most that a key may do which everybody can see."""
@@ -39,8 +45,20 @@ def why_not_shown(key: str) -> str | None:
     record = known.remembered_key(parsed.id) or known.load_key(parsed.id)
     if record is None or not hmac.compare_digest(record.digest, parsed.digest):
         return "it is not known here"
+    if record.tier != NAME:
+        return f"it is not on the tier {NAME}, whose limits are those of an address"
     more = sorted(record.scopes - SCOPES)
     return f"it has scopes that not everybody may have: {', '.join(more)}" if more else None
+
+
+def holder_of_sockets(caller: Caller, address: str, most: int | None) -> tuple[str, int | None]:
+    """Who is charged for a socket of a known `caller`, and how many they may have open; None: no limit.
+
+    That is the account, but for a key that many share: there each address by itself.
+    """
+    if not caller.is_shared:
+        return f"{caller.account_id}", most
+    return f"{caller.account_id}:{block_of(address)}", SOCKETS if most is None else min(most, SOCKETS)
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ bare date, which means its midnight UTC. Prices are in the symbol's own currency
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 import msgspec
@@ -17,7 +17,12 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_FEATURES = 1_000
 MAX_SYMBOL_LENGTH = 32
 
-Price = Annotated[float, msgspec.Meta(gt=0)]
+AHEAD_OF_PUBLISHING = timedelta(minutes=5)
+AHEAD_OF_TIMESTAMP = timedelta(days=1)
+"""How far a clock may be ahead. One message from a far future would be the newest of its symbol for ever."""
+
+# Beyond these nobody can compute with it, and no page can draw it.
+Price = Annotated[float, msgspec.Meta(ge=1e-30, le=1e30)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Control characters are refused: Postgres cannot store NUL, and none of them belongs into a label.
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
@@ -91,6 +96,20 @@ def decode(payload: bytes, *, symbol_pattern: re.Pattern[str]) -> PredictionUpda
         raise PayloadRefused(f"Invalid time - at `$.timestamp`: {error}") from None
     as_of = None if event.as_of is None else market_time.isoformat()
     return msgspec.structs.replace(event, timestamp=timestamp, as_of=as_of)
+
+
+def check_times(event: PredictionUpdated, *, published_at: datetime) -> None:
+    """Raise `PayloadRefused` for a decoded `event` that comes from the future, as seen at `published_at`."""
+    if event.timestamp - published_at > AHEAD_OF_PUBLISHING:
+        raise PayloadRefused(
+            f"Time {event.timestamp.isoformat()} is more than 5 minutes after it was published,"
+            f" {published_at.isoformat()} - at `$.timestamp`"
+        )
+    if event.market_time - event.timestamp > AHEAD_OF_TIMESTAMP:
+        raise PayloadRefused(
+            f"Market time {event.market_time.isoformat()} is more than a day after the timestamp"
+            " - at `$.as_of`"
+        )
 
 
 def encode(event: PredictionUpdated) -> bytes:

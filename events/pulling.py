@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -46,6 +47,11 @@ class Pulled:
     """When the server stored the message, in microseconds since 1970."""
     deliveries: int = 1
     """How often it was delivered, with this time."""
+
+    @property
+    def published_at(self) -> datetime:
+        """When the server stored the message."""
+        return datetime.fromtimestamp(self.published_us / 1e6, UTC)
 
     @property
     def place(self) -> tuple[str, int]:

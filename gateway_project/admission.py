@@ -112,6 +112,7 @@ async def admit(
             authenticated=caller.is_authenticated,
             scopes=caller.scopes,
             anonymous_access=settings.GATEWAY.anonymous_access,
+            is_shared=caller.is_shared,
         )
     except NotAllowed as refused:
         if refused.code == "NOT_AUTHENTICATED":

@@ -139,6 +139,7 @@ def _rules_of(caller: Caller, plan: Plan, conditions: Conditions) -> tuple[Limit
                 authenticated=True,
                 scopes=caller.scopes,
                 anonymous_access=_config.anonymous_access,
+                is_shared=caller.is_shared,
             )
             conditions.permitted = (caller, plan.need)
         return directory.current().rules(caller.tier, plan.route)

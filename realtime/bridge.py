@@ -80,6 +80,7 @@ class Predictions:
             metrics.bridge_redeliveries.inc()
         try:
             event = prediction_updated.decode(pulled.message.data, symbol_pattern=self._symbol_pattern)
+            prediction_updated.check_times(event, published_at=pulled.published_at)
         except PayloadRefused:
             metrics.bridge_events.labels("buried").inc()
             raise

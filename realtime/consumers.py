@@ -21,7 +21,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
-from accounts import directory, last_use
+from accounts import directory, last_use, visitors
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused
 from explanations import jobs
@@ -58,7 +58,7 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
     """One socket: refused, or welcomed and then subscribed to what it asks for."""
 
     _watched: Watched | None = None
-    _leased: int | None = None
+    _leased: str | None = None
     _auth_timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -179,10 +179,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         """Take one of the connections that the account may have open; raises `Refused`."""
         if caller.account_id is None:
             return
-        if not await leases.current().take(caller.account_id, most):
-            detail = f"This account has {most} connections open, as many as its tier allows."
+        holder, most = visitors.holder_of_sockets(caller, self._connection.peer.address, most)
+        if not await leases.current().take(holder, most):
+            whose = "Your address" if caller.is_shared else "This account"
+            detail = f"{whose} has {most} connections open, as many as its tier allows."
             raise Refused(Code.TOO_MANY_CONNECTIONS, detail, Close.TOO_MANY_CONNECTIONS)
-        self._leased = caller.account_id
+        self._leased = holder
 
     def _watch_over(self, caller: Caller, changes: int) -> None:
         """From here on the socket lives as long as the credential, which was checked after `changes`."""

@@ -62,6 +62,7 @@ async def admit(credential: str, address: str) -> Caller:
             authenticated=caller.is_authenticated,
             scopes=caller.scopes,
             anonymous_access=settings.GATEWAY.anonymous_access,
+            is_shared=caller.is_shared,
         )
     except CredentialRefused as refused:
         if refused.reason in guessing.REASONS:

@@ -1,6 +1,7 @@
 """How many WebSockets an account holds at once over all processes: counted in Redis, as leases that expire.
 
-1. An account is a hash, in which each event loop has one field: its count, and when that expires by Redis'
+1. An account, or an address of a key that many share, is a hash, in which each event loop has one field:
+   its count, and when that expires by Redis'
    clock. A process that dies stops renewing, and what it held is free after `TTL_S`.
 2. Only its owner writes a field, and always the whole count: what was lost is right again at the next
    renewal, which costs the same for one socket of an account as for a thousand.
@@ -105,9 +106,9 @@ class Leases:
         self._renew_s = renew_s
         self._link = RedisLink(url, name="sockets")
         self._outage = Outage("the script of the leases")
-        self._accounts: dict[int, _Account] = {}
+        self._accounts: dict[str, _Account] = {}
         # What Redis does not know yet, and the task that tells it.
-        self._unwritten: set[int] = set()
+        self._unwritten: set[str] = set()
         self._writing: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -125,62 +126,62 @@ class Leases:
             self._link.tell(*self._write_command(dict.fromkeys(ids, 0)))
         await self._link.close()
 
-    def held(self, account_id: int) -> int:
+    def held(self, holder: str) -> int:
         """How many sockets of the account this event loop has."""
-        account = self._accounts.get(account_id)
+        account = self._accounts.get(holder)
         return 0 if account is None else account.held
 
-    async def take(self, account_id: int, most: int | None) -> bool:
+    async def take(self, holder: str, most: int | None) -> bool:
         """Take a place for a socket, if the account has less than `most` (None: no limit) of them anywhere.
 
         One round trip, shared with the other takes of the tick; none where this process knows the answer.
         """
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew())
-        account = self._accounts.setdefault(account_id, _Account())
+        account = self._accounts.setdefault(holder, _Account())
         if most is None:
             account.held += 1
-            self._write_soon(account_id)
+            self._write_soon(holder)
             return True
         if account.held >= most:
-            self._forget_if_unused(account_id)
+            self._forget_if_unused(holder)
             return False
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         account.waiting.append((most, answer))
         if account.asking is None:
-            account.asking = asyncio.create_task(self._ask(account_id, account))
+            account.asking = asyncio.create_task(self._ask(holder, account))
         try:
             return await answer
         except asyncio.CancelledError:
             # The answer may have come together with the cancellation.
             if answer.done() and not answer.cancelled() and answer.result():
-                self.give_back(account_id)
+                self.give_back(holder)
             raise
 
-    def give_back(self, account_id: int) -> None:
+    def give_back(self, holder: str) -> None:
         """A socket that has taken a place is gone. Nobody waits for Redis here."""
-        account = self._accounts.get(account_id)
+        account = self._accounts.get(holder)
         if account is not None and account.held > 0:
             account.held -= 1
-            self._write_soon(account_id)
+            self._write_soon(holder)
 
-    async def _ask(self, account_id: int, account: _Account) -> None:
+    async def _ask(self, holder: str, account: _Account) -> None:
         """Ask for those who wait, until nobody does."""
         written: int | None = None
         try:
             while account.waiting:
-                written = await self._ask_once(account_id, account)
+                written = await self._ask_once(holder, account)
         finally:
             account.asking = None
             account.refuse()
         if written != account.held:
-            self._write_soon(account_id)
-        self._forget_if_unused(account_id)
+            self._write_soon(holder)
+        self._forget_if_unused(holder)
 
-    async def _ask_once(self, account_id: int, account: _Account) -> int | None:
+    async def _ask_once(self, holder: str, account: _Account) -> int | None:
         """Answer those who wait now; returns the count that Redis has afterwards, None if nobody knows it."""
         waiting, held = list(account.waiting), account.held
-        ours = (f"{KEY_PREFIX}{account_id}", self._field, self._life_ms, held)
+        ours = (f"{KEY_PREFIX}{holder}", self._field, self._life_ms, held)
         answers: list[int] | None = None
         with contextlib.suppress(RedisUnavailable, RedisRefused):
             answers = await self._call("EVAL", _TAKE, 1, *ours, *(most for most, _ in waiting))
@@ -193,8 +194,8 @@ class Leases:
         del account.waiting[: len(waiting)]
         return None if answers is None else held + sum(answers)
 
-    def _write_soon(self, account_id: int) -> None:
-        self._unwritten.add(account_id)
+    def _write_soon(self, holder: str) -> None:
+        self._unwritten.add(holder)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
 
@@ -210,7 +211,7 @@ class Leases:
         finally:
             self._writing = None
 
-    async def _write(self, ids: Iterable[int]) -> None:
+    async def _write(self, ids: Iterable[str]) -> None:
         """Write the counts of `ids`; not of those with a question under way, which writes them itself."""
         counts = {
             id_: account.held
@@ -227,7 +228,7 @@ class Leases:
                 self._unwritten.add(id_)
             self._forget_if_unused(id_)
 
-    def _write_command(self, counts: dict[int, int]) -> list[Argument]:
+    def _write_command(self, counts: dict[str, int]) -> list[Argument]:
         keys = [f"{KEY_PREFIX}{id_}" for id_ in counts]
         return ["EVAL", _WRITE, len(keys), *keys, self._field, self._life_ms, *counts.values()]
 
@@ -247,15 +248,15 @@ class Leases:
         self._outage.succeeded()
         return reply
 
-    def _forget_if_unused(self, account_id: int) -> None:
+    def _forget_if_unused(self, holder: str) -> None:
         """One that has no sockets is kept until Redis knows it."""
-        account = self._accounts.get(account_id)
+        account = self._accounts.get(holder)
         is_used = account is None or account.held or account.waiting or account.asking is not None
-        if not is_used and account_id not in self._unwritten:
-            del self._accounts[account_id]
+        if not is_used and holder not in self._unwritten:
+            del self._accounts[holder]
 
 
-def _slices(ids: Iterable[int]) -> Iterator[list[int]]:
+def _slices(ids: Iterable[str]) -> Iterator[list[str]]:
     all_ids = list(ids)
     for start in range(0, len(all_ids), _SLICE):
         yield all_ids[start : start + _SLICE]
@@ -275,6 +276,6 @@ async def stop_current() -> None:
         await leases.stop()
 
 
-def held(account_id: int) -> int:
+def held(holder: str) -> int:
     """How many sockets of the account this process has; may be asked from any thread."""
-    return sum(leases.held(account_id) for leases in _leases.all())
+    return sum(leases.held(holder) for leases in _leases.all())

@@ -12,11 +12,22 @@ NOTHING: frozenset[str] = frozenset()
 
 
 def outcome(
-    need: Need, *, authenticated: bool = True, scopes: frozenset[str] = READ, anonymous_access: bool = True
+    need: Need,
+    *,
+    authenticated: bool = True,
+    scopes: frozenset[str] = READ,
+    anonymous_access: bool = True,
+    is_shared: bool = False,
 ) -> str:
     """``allowed``, or the code of the refusal."""
     try:
-        check(need, authenticated=authenticated, scopes=scopes, anonymous_access=anonymous_access)
+        check(
+            need,
+            authenticated=authenticated,
+            scopes=scopes,
+            anonymous_access=anonymous_access,
+            is_shared=is_shared,
+        )
     except NotAllowed as refused:
         return refused.code
     return "allowed"
@@ -58,9 +69,24 @@ def test_a_need_without_a_scope_takes_any_good_credential() -> None:
     assert outcome(Need(), scopes=NOTHING) == "allowed"
 
 
+def test_what_is_personal_is_not_for_a_key_that_many_share() -> None:
+    assert outcome(Need(personal=True)) == "allowed"
+    assert outcome(Need(personal=True), is_shared=True) == "FORBIDDEN"
+    assert outcome(Need("predictions:read"), is_shared=True) == "allowed"
+
+
+def test_all_of_keys_tickets_and_profile_is_personal() -> None:
+    private = {route for route in ROUTES if route.startswith("auth-")} - {
+        "auth-login",
+        "auth-refresh",
+        "auth-logout",
+    }
+    assert all(need.personal for route in private for need in ROUTES[route].values())
+
+
 def test_the_refusal_names_the_scope_that_is_missing() -> None:
     with pytest.raises(NotAllowed, match="does not have the scope stream") as refused:
-        check(SOCKET, authenticated=True, scopes=READ, anonymous_access=True)
+        check(SOCKET, authenticated=True, scopes=READ, anonymous_access=True, is_shared=False)
     assert refused.value.code == "SCOPE_MISSING"
 
 

@@ -25,9 +25,9 @@ def _own_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory, "_directory", Directory())
 
 
-def make(*scopes: str) -> str:
+def make(*scopes: str, tier_name: str = "dashboard") -> str:
     """A key with `scopes`."""
-    tier, _ = Tier.objects.get_or_create(name="pro")
+    tier, _ = Tier.objects.get_or_create(name=tier_name)
     account, _ = Account.objects.get_or_create(name="somebody", defaults={"tier": tier})
     return issue_key(account=account, tier=tier, actor="test", now=timezone.now(), scopes=scopes).secret
 
@@ -68,6 +68,21 @@ def test_its_own_key_may_be_shown() -> None:
 def test_a_key_with_any_other_scope_is_never_shown(scope: str) -> None:
     reason = visitors.why_not_shown(make("predictions:read", scope))
     assert reason == f"it has scopes that not everybody may have: {scope}"
+
+
+def test_the_key_of_a_customer_is_never_shown() -> None:
+    reason = visitors.why_not_shown(make("predictions:read", tier_name="pro"))
+    assert reason == "it is not on the tier dashboard, whose limits are those of an address"
+
+
+def test_sockets_are_those_of_the_account_and_of_a_key_that_many_share_those_of_each_address() -> None:
+    shared = authenticate(make("stream"), now=timezone.now(), address="203.0.113.7")
+    own = authenticate(make("stream", tier_name="pro"), now=timezone.now(), address="203.0.113.7")
+    account = f"{own.account_id}"
+    assert visitors.holder_of_sockets(own, "203.0.113.7", None) == (account, None)
+    assert visitors.holder_of_sockets(own, "203.0.113.7", 50) == (account, 50)
+    assert visitors.holder_of_sockets(shared, "203.0.113.7", None) == (f"{account}:203.0.113.7", 20)
+    assert visitors.holder_of_sockets(shared, "203.0.113.8", 5) == (f"{account}:203.0.113.8", 5)
 
 
 def test_a_key_that_is_not_known_is_not_shown() -> None:

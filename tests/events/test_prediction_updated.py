@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events import prediction_updated
-from events.prediction_updated import PayloadRefused, PredictionUpdated, decode, encode
+from events.prediction_updated import PayloadRefused, PredictionUpdated, check_times, decode, encode
 
 PATTERN = re.compile(r"^[A-Z]{1,5}$")
 MINIMAL: dict[str, Any] = {
@@ -69,9 +69,33 @@ def test_optional_fields_may_be_null_and_unknown_fields_are_ignored() -> None:
     assert read(payload(as_of=None, features=None, colour=["red"])) == read(payload())
 
 
-def test_a_price_is_any_positive_number() -> None:
-    for price in (1, 1e-300, 1e308, 0.01):
+def test_a_price_is_any_positive_number_that_one_can_compute_with() -> None:
+    for price in (1, 1e-30, 1e30, 0.01):
         assert read(payload(current_price=price, predicted_price=price)).current_price == price
+    for price in (1e-31, 1.7e308):
+        assert "$.current_price" in reason(payload(current_price=price))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({}, ""),
+        ({"timestamp": "2013-03-01T21:05:00Z"}, ""),
+        ({"as_of": "2013-03-02T21:00:00Z"}, ""),
+        ({"timestamp": "2013-03-01T21:05:01Z"}, "$.timestamp"),
+        ({"timestamp": "9999-12-30T00:00:00Z"}, "$.timestamp"),
+        ({"as_of": "2013-03-02T21:00:01Z"}, "$.as_of"),
+        ({"as_of": "9998-01-01"}, "$.as_of"),
+    ],
+)
+def test_what_comes_from_the_future_is_refused(changes: dict[str, Any], place: str) -> None:
+    event = read(payload(**changes))
+    published_at = datetime(2013, 3, 1, 21, tzinfo=UTC)
+    if not place:
+        check_times(event, published_at=published_at)
+        return
+    with pytest.raises(PayloadRefused, match=re.escape(place)):
+        check_times(event, published_at=published_at)
 
 
 @pytest.mark.parametrize("data", [b"", b" ", b"{", b"x", b"{'symbol': 'A'}", b"\x00", payload()[:-1]])
@@ -272,7 +296,7 @@ def test_arbitrary_json_in_a_field_is_refused_or_encodable_again(field: str, val
 offsets = st.sampled_from([UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=5, minutes=30))])
 moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=offsets)  # noqa: DTZ001
 labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64)
-prices = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+prices = st.floats(min_value=1e-30, max_value=1e30)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 integers = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.integration.rest import assert_problem
-from tests.stack import Stack, eventually
+from tests.stack import Stack, eventually, receive
 
 
 @pytest.fixture
@@ -71,3 +73,42 @@ def test_401_and_404_at_the_rim(stack: Stack, manager: str) -> None:
         assert_problem(ask(stack, method, path, None), 401, "NOT_AUTHENTICATED")
     assert_problem(ask(stack, "GET", "/auth/keys/" + "0" * 22, manager), 404, "UNKNOWN_KEY")
     assert_problem(ask(stack, "GET", "/auth/keys/%00", manager), 404, "UNKNOWN_KEY")
+
+
+@pytest.fixture(scope="module")
+def shared(stack: Stack) -> str:
+    """The key that whoever opens the dashboard can read."""
+    return stack.manage("dashboard_key").split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/auth/profile", None),
+        ("GET", "/auth/keys", None),
+        ("GET", "/auth/keys/{id}", None),
+        ("PATCH", "/auth/keys/{id}", {"networks": ["203.0.113.7/32"]}),
+        ("POST", "/auth/register", {}),
+        ("POST", "/auth/rotate-key", {"overlap": "0"}),
+        ("POST", "/auth/ws-ticket", None),
+        ("DELETE", "/auth/revoke", None),
+    ],
+)
+def test_403_the_key_of_the_dashboard_neither_sees_nor_changes_itself(
+    stack: Stack, shared: str, method: str, path: str, body: Any
+) -> None:
+    public_id = shared.split("_")[2]
+    assert_problem(ask(stack, method, path.format(id=public_id), shared, body), 403, "FORBIDDEN")
+    assert ask(stack, "GET", "/api/symbols", shared).status_code == 200
+
+
+def test_one_address_has_twenty_sockets_with_the_key_of_the_dashboard(stack: Stack, shared: str) -> None:
+    with contextlib.ExitStack() as held:
+
+        def open_one() -> str:
+            socket = connect(stack.socket_url, additional_headers={"X-API-Key": shared}, close_timeout=1)
+            return str(receive(held.enter_context(socket))["type"])
+
+        assert [open_one() for _ in range(21)] == ["welcome"] * 20 + ["error"]
+        with stack.socket():  # whoever has a key of their own is not concerned
+            pass

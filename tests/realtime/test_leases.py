@@ -18,7 +18,8 @@ from realtime import leases as leases_module
 from realtime.leases import _WRITE, KEY_PREFIX, TTL_S, Leases
 from tests.servers import Server, running_valkey
 
-ACCOUNT = 7
+ACCOUNT = "7"
+OTHER = "8"
 KEY = f"{KEY_PREFIX}{ACCOUNT}"
 LONG_S = 60.0
 
@@ -143,8 +144,12 @@ async def test_each_take_is_judged_by_its_own_most(leases: Leases) -> None:
 
 
 async def test_accounts_are_counted_apart(leases: Leases) -> None:
-    assert await asyncio.gather(*(leases.take(account, 1) for account in (1, 2, 1))) == [True, True, False]
-    assert (leases.held(1), leases.held(2), leases.held(3)) == (1, 1, 0)
+    assert await asyncio.gather(*(leases.take(account, 1) for account in ("1", "2", "1"))) == [
+        True,
+        True,
+        False,
+    ]
+    assert (leases.held("1"), leases.held("2"), leases.held("3")) == (1, 1, 0)
 
 
 async def test_what_is_given_back_is_free_in_other_processes(redis_client: redis.Redis) -> None:
@@ -240,7 +245,7 @@ async def test_a_renewal_heals_what_was_deleted(redis_client: redis.Redis) -> No
 async def test_every_account_is_renewed_however_many_there_are(redis_client: redis.Redis) -> None:
     async with leasing(renew_s=0.05) as [one]:
         for account in range(250):
-            assert await one.take(account, None)
+            assert await one.take(f"{account}", None)
         await until(lambda: len(redis_client.keys(f"{KEY_PREFIX}*")) == 250)
         redis_client.flushdb()
         await until(lambda: len(redis_client.keys(f"{KEY_PREFIX}*")) == 250)
@@ -416,7 +421,7 @@ async def test_an_error_of_redis_is_as_good_as_no_redis(
     assert "the script of the leases is unavailable" in caplog.text
     assert "WRONGTYPE" in caplog.text
     await until(lambda: leases._writing is None)
-    assert await leases.take(ACCOUNT + 1, 1)
+    assert await leases.take(OTHER, 1)
 
 
 async def test_stopping_gives_everything_back(redis_client: redis.Redis) -> None:
@@ -424,7 +429,7 @@ async def test_stopping_gives_everything_back(redis_client: redis.Redis) -> None
         assert await take(one, 5, times=3) == 3
         assert await take(other, 5) == 1
         for account in range(100, 350):
-            assert await one.take(account, None)
+            assert await one.take(f"{account}", None)
         await until(lambda: len(redis_client.keys("*")) == 251)
         await one.stop()
         assert redis_client.keys("*") == [KEY.encode()]
@@ -439,7 +444,7 @@ async def test_who_waits_while_it_is_stopped_is_refused(redis_client: redis.Redi
         first = asyncio.create_task(one.take(ACCOUNT, 5))
         await until(lambda: counted(redis_client) == 1)
         second = asyncio.create_task(one.take(ACCOUNT, 5))
-        third = asyncio.create_task(one.take(ACCOUNT + 1, 5))
+        third = asyncio.create_task(one.take(OTHER, 5))
         await asyncio.sleep(0)
         await one.stop()
         assert not any(await asyncio.gather(first, second, third))
