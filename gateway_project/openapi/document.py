@@ -121,7 +121,7 @@ def _codes_of_all(path: str, operation: Schema, need: Need) -> Iterator[str]:
     yield from ("BAD_REQUEST", "INTERNAL_ERROR", "OVERLOADED")
     if path not in plain.OPERATIONS:
         yield "NOT_ACCEPTABLE"
-    if "{" in path:
+    if "{" in path or need.personal:
         yield "FORBIDDEN"
     if any(one["in"] == "query" for one in operation.get("parameters", ())):
         yield "INVALID_QUERY"
