@@ -34,7 +34,7 @@ export class PriceChart {
 
   #make() {
     const line = { borderWidth: 1.75, pointRadius: 0, pointHoverRadius: 4, pointHitRadius: 8, tension: 0 };
-    this.#chart = new Chart(this.#canvas, {
+    const config = {
       type: "line",
       data: {
         labels: [],
@@ -68,25 +68,27 @@ export class PriceChart {
           y: { ticks: { maxTicksLimit: 6, callback: (value) => format.price(value) }, border: { display: false } },
         },
       },
-    });
-    this.#paint();
+    };
+    // Before it is made: Chart.js keeps what it has found out about points, colours among it.
+    this.#paint(config);
+    this.#chart = new Chart(this.#canvas, config);
   }
 
   #repaint() {
     if (!this.#chart) return;
-    this.#paint();
-    this.#chart.update("none");
+    this.#paint(this.#chart);
+    this.#chart.update();
   }
 
-  #paint() {
+  #paint({ data, options }) {
     const styles = getComputedStyle(document.body);
     const color = (name) => styles.getPropertyValue(name).trim();
-    const [price, predicted, next] = this.#chart.data.datasets;
-    const { scales, plugins } = this.#chart.options;
+    const [price, predicted, next] = data.datasets;
+    const { scales, plugins } = options;
     price.borderColor = price.backgroundColor = color("--price");
     predicted.borderColor = predicted.backgroundColor = color("--predicted");
     next.pointBorderColor = next.pointBackgroundColor = color("--predicted");
-    this.#chart.options.font = { family: styles.fontFamily, size: 12 };
+    options.font = { family: styles.fontFamily, size: 12 };
     for (const scale of [scales.x, scales.y]) {
       scale.ticks.color = color("--muted");
       scale.ticks.font = { family: styles.fontFamily, size: 12 };

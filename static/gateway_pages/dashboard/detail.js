@@ -18,6 +18,7 @@ export class Detail {
   #range = 100;
   #model = null;
   #drawn = -1;
+  #lacks = false;
 
   constructor(api, store, clock) {
     this.#api = api;
@@ -128,7 +129,13 @@ export class Detail {
     byId("numbers").replaceChildren(...rows.reverse());
   }
 
+  /** What could not be read while the gateway was away. */
+  catchUp() {
+    if (this.symbol && this.#lacks) this.#showTrack(this.symbol);
+  }
+
   async #showTrack(symbol) {
+    this.#lacks = false;
     this.#track([], "", "");
     let track = null;
     let why = "Nothing that was predicted here has met its outcome yet.";
@@ -137,6 +144,7 @@ export class Detail {
     } catch {
       // The panel is an extra: without it the page is still whole.
       why = "The track record cannot be read right now.";
+      this.#lacks = true;
     }
     if (this.symbol !== symbol) return;
     if (!track?.total.count) {
@@ -166,8 +174,8 @@ function within(points, outcomes, from) {
   return [points.slice(from), moved];
 }
 
-function record({ count, mape, naive_mape, hit_rate, verdict }) {
-  const compared = verdict ? `: ${verdict}` : ` (ratio ${(mape / naive_mape).toFixed(3)}; below 1 is better)`;
+function record({ count, mape, naive_mape, mape_vs_naive, hit_rate, verdict }) {
+  const compared = verdict ? `: ${verdict}` : ` (ratio ${ratio(mape_vs_naive)}; below 1 is better)`;
   return (
     `Of ${format.whole(count)} predictions whose time has come, ${format.percent(hit_rate)} had the right direction. ` +
     `They missed by ${format.percent(mape, 2)} on average, saying “no change” by ` +
@@ -175,9 +183,10 @@ function record({ count, mape, naive_mape, hit_rate, verdict }) {
   );
 }
 
+const ratio = (value) => (Number.isFinite(value) ? value.toFixed(3) : format.NONE);
+
 function trackRow(one) {
   const cell = (text) => make("td", { className: "n", textContent: text });
-  const ratio = one.mae_vs_naive;
   return make(
     "tr",
     {},
@@ -185,7 +194,7 @@ function trackRow(one) {
     cell(format.whole(one.count)),
     cell(format.percent(one.mape ?? Number.NaN, 2)),
     cell(format.percent(one.naive_mape ?? Number.NaN, 2)),
-    cell(Number.isFinite(ratio) ? ratio.toFixed(3) : format.NONE),
+    cell(ratio(one.mape_vs_naive)),
     cell(format.percent(one.hit_rate ?? Number.NaN)),
     cell(format.percent(one.interval_coverage ?? Number.NaN)),
   );

@@ -19,6 +19,7 @@ export class Explanations {
     this.#feed = feed;
     byId("order").addEventListener("submit", (event) => {
       event.preventDefault();
+      if (this.#orders.get(this.#symbol)?.is_running) return;
       this.#order(new FormData(event.target).get("depth"));
     });
     byId("cancel").addEventListener("click", () => this.#cancel());
@@ -117,7 +118,8 @@ export class Explanations {
   #show() {
     const order = this.#orders.get(this.#symbol);
     const is_running = Boolean(order?.is_running);
-    byId("explain").disabled = is_running;
+    // Not `disabled`: whoever pressed it by keyboard would be thrown back to the top of the page.
+    byId("explain").setAttribute("aria-disabled", String(is_running));
     byId("cancel").hidden = !is_running;
     byId("progress").hidden = !is_running;
     byId("bar").value = order?.progress ?? 0;

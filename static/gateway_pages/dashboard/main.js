@@ -42,7 +42,11 @@ function ask(reason = "") {
 
 /** The symbol in an address such as "#/AAPL". */
 function named_in(hash) {
-  return hash.startsWith(PLACE) ? decodeURIComponent(hash.slice(PLACE.length)) : "";
+  try {
+    return hash.startsWith(PLACE) ? decodeURIComponent(hash.slice(PLACE.length)) : "";
+  } catch {
+    return ""; // a "%" that escapes nothing
+  }
 }
 
 function run(with_key) {
@@ -56,6 +60,7 @@ function run(with_key) {
   const detail = new Detail(api, store, clock);
   const explanations = new Explanations(api, feed);
   const changed = new Set();
+  const missing = new Map();
   let is_chosen = false;
 
   const show = oncePerFrame(() => {
@@ -83,8 +88,20 @@ function run(with_key) {
       take(symbol, rows.map(pointOf));
     } catch (error) {
       // 404: known a moment ago, and the first update is still on its way.
-      if (error.status !== 404) status.tell(`The history of ${symbol} cannot be read: ${error.message}`);
+      if (error.status === 404) return;
+      missing.set(symbol, limit);
+      status.tell(`The history of ${symbol} cannot be read: ${error.message}`);
     }
+  }
+
+  /** After an outage: what could not be read meanwhile. */
+  function catchUp() {
+    detail.catchUp();
+    if (!missing.size) return;
+    status.forget();
+    const symbols = [...missing];
+    missing.clear();
+    for (const [symbol, limit] of symbols) load(symbol, limit);
   }
 
   /** Opens what the address names; at a desk, where it names nothing, the first row. */
@@ -129,6 +146,7 @@ function run(with_key) {
     load(gap.symbol, HISTORY_OF_THE_OPEN);
   });
   feed.addEventListener("state", ({ detail: { state, reason } }) => {
+    if (state === "live") catchUp();
     if (state !== "refused") return;
     sessionStorage.removeItem(KEPT);
     ask(`${reason || "The gateway has refused the key."} Enter another one.`);

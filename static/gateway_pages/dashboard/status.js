@@ -22,9 +22,7 @@ export class Status {
     this.#feed = feed;
     this.#clock = clock;
     byId("retry").addEventListener("click", () => feed.retry());
-    byId("gap-close").addEventListener("click", () => {
-      byId("gap").hidden = true;
-    });
+    byId("gap-close").addEventListener("click", () => this.forget());
     byId("connection").addEventListener("keydown", ({ key }) => {
       if (key !== "Escape" || !byId("connection").open) return;
       byId("connection").open = false;
@@ -49,6 +47,11 @@ export class Status {
   tell(text) {
     setText(byId("gap-text"), text);
     byId("gap").hidden = false;
+  }
+
+  /** It does not hold any more. */
+  forget() {
+    byId("gap").hidden = true;
   }
 
   /** To be called each second, too: a countdown and the last minute move on by themselves. */
