@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket as sockets
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from prediction_gateway import AsyncClient, Client, ConnectionFailedError, Disconnected
+from prediction_gateway import ApiError, AsyncClient, Client, ConnectionFailedError, Disconnected
 
 PATIENCE_S = 0.3
 
@@ -48,3 +51,69 @@ async def test_an_asynchronous_stream_that_is_not_welcomed_is_left(mute: str) ->
         assert (gone.code, gone.reason) == (None, "no welcome in time")
         with pytest.raises(ConnectionFailedError, match="no welcome in time"):
             await anext(stream)
+
+
+Talk = Callable[[sockets.socket], None]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n"
+
+
+@contextlib.contextmanager
+def raw(talk: Talk) -> Iterator[str]:
+    """The address of a server that says to each request what `talk` sends, until the other side has gone."""
+    stopped = threading.Event()
+
+    def answer() -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                connection.recv(65_536)
+                talk(connection)
+
+    with sockets.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stopped.set()
+            thread.join()
+
+
+def drip(start: bytes) -> Talk:
+    """`start`, and then a byte each 20 ms: no single read takes long."""
+
+    def talk(connection: sockets.socket) -> None:
+        connection.sendall(start)
+        for _ in range(500):
+            time.sleep(0.02)
+            connection.sendall(b"x")
+
+    return talk
+
+
+def pour(connection: sockets.socket) -> None:
+    """More than anybody wants, as fast as it goes."""
+    connection.sendall(HEAD)
+    for _ in range(1000):
+        connection.sendall(b" " * 1_000_000)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", HEAD], ids=["in the head", "in the body"])
+async def test_an_answer_that_drips_ends_with_the_attempt(start: bytes) -> None:
+    with raw(drip(start)) as url:
+        began_s = time.monotonic()
+        with Client(url, timeout_s=PATIENCE_S, retries=0) as client, pytest.raises(ConnectionFailedError):
+            client.version()
+        async with AsyncClient(url, timeout_s=PATIENCE_S, retries=0) as other:
+            with pytest.raises(ConnectionFailedError):
+                await other.version()
+        assert time.monotonic() - began_s < 10 * PATIENCE_S
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    with raw(pour) as url:
+        with Client(url) as client, pytest.raises(ApiError, match="longer than 32 MiB"):
+            client.version()
+        async with AsyncClient(url) as other:
+            with pytest.raises(ApiError, match="longer than 32 MiB"):
+                await other.version()

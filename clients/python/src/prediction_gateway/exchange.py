@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from prediction_gateway import problems, retrying
 from prediction_gateway.answers import UNREADABLE, Answer, move_on
+from prediction_gateway.bodies import ENCODING
 from prediction_gateway.calls import Call
 from prediction_gateway.errors import ConnectionFailedError
 from prediction_gateway.kept_answers import Kept, KeptAnswers
@@ -84,7 +85,8 @@ class Exchange(Generic[T]):
     @property
     def headers(self) -> dict[str, str]:
         """What this attempt sends."""
-        told = {**self._settings.headers, "Accept": "application/json", **self.call.headers}
+        told = {**self._settings.headers, "Accept": "application/json", "Accept-Encoding": ENCODING}
+        told |= self.call.headers
         if self._kept is not None:
             told["If-None-Match"] = self._kept.etag
         return told
