@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket as sockets
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from prediction_gateway import ApiError, AsyncClient, Client, ConnectionFailedError, Disconnected
+from prediction_gateway.command.main import main
 
 PATIENCE_S = 0.3
 
@@ -117,3 +119,15 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         async with AsyncClient(url) as other:
             with pytest.raises(ApiError, match="longer than 32 MiB"):
                 await other.version()
+
+
+def test_pgw_shows_the_escapes_of_a_server_and_does_not_pass_them_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps({"error": "X\x1b[2J", "detail": "\x9b31m\npgw: all is well"}).encode()
+    head = b"HTTP/1.1 404 No\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n"
+    monkeypatch.delenv("PGW_API_KEY", raising=False)
+    with raw(lambda connection: connection.sendall(head + body)) as url:
+        assert main(["get", "AAPL", "--url", url]) == 1
+    said = capsys.readouterr().err
+    assert said == r"pgw: 404 X\x1b[2J: \x9b31m\npgw: all is well" + "\n"
