@@ -9,11 +9,14 @@ export interface Call {
     body?: unknown;
     /** Whether ages in a kept answer go on; not so where they are those of a moment in the past. */
     agesMove?: boolean;
+    /** Whether an answer has what the client itself reads of it. */
+    isDue?: (value: Record<string, unknown>) => boolean;
     signal?: AbortSignal | undefined;
 }
 export interface Answer {
     status: number;
     headers: Headers;
+    /** An object; null as the answer to DELETE. */
     value: unknown;
 }
 /** Calls one gateway. */

@@ -1,7 +1,9 @@
 /** One call over HTTP: credential, timeout, retries, conditional reads, errors. */
-import { ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
+import { readText } from "./bodies.js";
+import { ApiError, ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
+import { isListOf, isObject, isText } from "./frames.js";
 import { KeptAnswers, moveAges } from "./kept.js";
-import { parseRetryAfter, retryDelayMs } from "./retries.js";
+import { boundedS, parseRetryAfter, retryDelayMs } from "./retries.js";
 import { sleep, within } from "./waiting.js";
 /** A browser does not tell a page that it was refused the answer. */
 const HINT = "document" in globalThis ? "; does CORS_ORIGINS of the gateway name the origin of this page?" : "";
@@ -66,9 +68,16 @@ export class Caller {
                 // A redirect to another origin would take the key along.
                 redirect: "manual",
             });
-            return { response, text: await response.text() };
+            const text = await readText(response);
+            if (text === null) {
+                throw unexpected(response, "the answer is not read: it is longer than 32 MiB");
+            }
+            return { response, text };
         }
         catch (error) {
+            if (error instanceof ApiError) {
+                throw error;
+            }
             call.signal?.throwIfAborted();
             const { timeoutMs } = this.#configuration;
             return controller.signal.aborted ? new Error(`nothing within ${timeoutMs} ms`) : reasonOf(error);
@@ -119,16 +128,21 @@ export class Caller {
         return { status, headers, value };
     }
     #parse(call, { response, text }) {
-        if (response.status === 204) {
+        if (call.method === "DELETE") {
             return null;
         }
+        let value;
         try {
-            return JSON.parse(text);
+            value = JSON.parse(text);
         }
         catch {
             const what = `${call.method} ${this.#configuration.baseUrl}${call.path}`;
             throw new GatewayError(`${what} answered ${response.status} with what is no JSON: is it a gateway?`);
         }
+        if (!isObject(value) || call.isDue?.(value) === false) {
+            throw unexpected(response, `${call.method} ${call.path} is not answered as the API says`);
+        }
+        return value;
     }
     #failure(call, cause, calls) {
         const what = `${call.method} ${this.#configuration.baseUrl}${call.path}`;
@@ -149,6 +163,19 @@ function reasonOf(error) {
     const why = told?.message || told?.code;
     return new Error(why ? `${message} (${why})` : message, { cause: error });
 }
+/** The error of an answer that says it is good and is not what the API says. */
+function unexpected(response, detail) {
+    return new ApiError({
+        status: response.status,
+        code: null,
+        title: "Unexpected answer",
+        detail,
+        type: "about:blank",
+        requestId: response.headers.get("X-Request-ID"),
+        retryAfter: null,
+        errors: [],
+    });
+}
 /** What an answer refuses with; null where it does not. */
 function refusalOf({ response, text }, nowMs) {
     if (response.type === "opaqueredirect" || REDIRECTS.has(response.status)) {
@@ -167,16 +194,27 @@ function refusalOf({ response, text }, nowMs) {
         detail: problem.detail ?? "the answer is no problem document: something before the gateway has answered",
         type: problem.type ?? "about:blank",
         requestId: problem.request_id ?? response.headers.get("X-Request-ID"),
-        retryAfter: parseRetryAfter(response.headers.get("Retry-After"), nowMs) ?? problem.retry_after ?? null,
+        retryAfter: parseRetryAfter(response.headers.get("Retry-After"), nowMs) ?? boundedS(problem.retry_after),
         errors: problem.errors ?? [],
     };
 }
 function problemOf(text) {
     try {
         const value = JSON.parse(text);
-        return typeof value === "object" && value !== null ? value : {};
+        return isProblem(value) ? value : {};
     }
     catch {
         return {};
     }
+}
+/** One field of another kind, and it is the document of somebody else. */
+function isProblem(value) {
+    if (!isObject(value)) {
+        return false;
+    }
+    const { type = "", title = "", detail = "", error, request_id, retry_after, errors = [] } = value;
+    const isEntry = (one) => [one["pointer"], one["detail"], one["code"]].every(isText);
+    return ([type, title, detail, error ?? "", request_id ?? ""].every(isText) &&
+        typeof (retry_after ?? 0) === "number" &&
+        isListOf(errors, isEntry));
 }

@@ -2,6 +2,7 @@
 import { Caller } from "./calls.js";
 import { checkedNumber, configure, tokenCredential } from "./configuration.js";
 import { JobTimeoutError } from "./errors.js";
+import { isText } from "./frames.js";
 import { parseRetryAfter } from "./retries.js";
 import { PredictionStream } from "./stream.js";
 import { sleep } from "./waiting.js";
@@ -45,7 +46,7 @@ export class GatewayClient {
                 cursor,
             };
             const path = `/api/prediction/${encodeURIComponent(symbol)}/history`;
-            const page = (await this.#get(path, query, signal));
+            const page = (await this.#page(path, query, signal));
             yield* page.data.slice(0, left);
             left -= page.data.length;
             if (!page.has_more || page.next === null) {
@@ -64,7 +65,7 @@ export class GatewayClient {
         let after;
         do {
             const query = { limit: options.pageSize ?? 1000, after };
-            const page = (await this.#get("/api/symbols", query, options.signal));
+            const page = (await this.#page("/api/symbols", query, options.signal));
             yield* page.data;
             after = page.has_more && page.next !== null ? page.next : undefined;
         } while (after !== undefined);
@@ -103,7 +104,7 @@ export class GatewayClient {
                 throw new JobTimeoutError(job_id, deadlineMs);
             }
             await sleep(Math.min(waitS * 1000, leftMs), options.signal);
-            answer = await this.#caller.call({ method: "GET", path: jobPath(job_id), signal: options.signal });
+            answer = await this.#caller.call({ method: "GET", path: jobPath(job_id), isDue: isJob, signal: options.signal });
         }
         return answer.value;
     }
@@ -113,7 +114,8 @@ export class GatewayClient {
     }
     /** A ticket that opens one stream within 30 seconds: what a backend gives to its page. */
     async socketTicket(options = {}) {
-        const call = { method: "POST", path: "/auth/ws-ticket", body: {}, signal: options.signal };
+        const isDue = ({ ticket }) => isText(ticket);
+        const call = { method: "POST", path: "/auth/ws-ticket", body: {}, isDue, signal: options.signal };
         return (await this.#caller.call(call)).value.ticket;
     }
     /** Name, version and commit of the gateway. */
@@ -129,6 +131,9 @@ export class GatewayClient {
     async #get(path, query, signal, agesMove = true) {
         return (await this.#caller.call({ method: "GET", path, query, signal, agesMove })).value;
     }
+    async #page(path, query, signal) {
+        return (await this.#caller.call({ method: "GET", path, query, signal, isDue: isPage })).value;
+    }
     #read(path, query, options) {
         const all = { ...query, include_features: options.includeFeatures, as_of: textOf(options.asOf) };
         return this.#get(path, all, options.signal, options.asOf === undefined);
@@ -139,9 +144,16 @@ export class GatewayClient {
             path: `/api/explanation/${encodeURIComponent(symbol)}`,
             headers: { ...headers, "Idempotency-Key": options.idempotencyKey ?? newIdempotencyKey() },
             body: { depth },
+            isDue: isJob,
             signal: options.signal,
         });
     }
+}
+function isPage({ data, next = null }) {
+    return Array.isArray(data) && (next === null || isText(next));
+}
+function isJob({ job_id }) {
+    return isText(job_id);
 }
 function jobPath(jobId) {
     return `/api/explanation/job/${encodeURIComponent(jobId)}`;

@@ -32,15 +32,15 @@ export class KeptAnswers {
 }
 /** Move `age_seconds` of the predictions in an answer on by `seconds`, in place. */
 export function moveAges(value, seconds) {
-    if (typeof value !== "object" || value === null) {
-        return;
+    moveAge(value, seconds);
+    const { data, predictions } = (value ?? {});
+    for (const one of [...Object.values(data ?? {}), ...Object.values(predictions ?? {})]) {
+        moveAge(one, seconds);
     }
-    const aging = value;
+}
+function moveAge(value, seconds) {
+    const aging = (value ?? {});
     if (typeof aging.age_seconds === "number") {
         aging.age_seconds += seconds;
-    }
-    const nested = [...(aging.data ?? []), ...Object.values(aging.predictions ?? {})];
-    for (const one of nested) {
-        moveAges(one, seconds);
     }
 }

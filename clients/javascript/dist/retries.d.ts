@@ -17,3 +17,5 @@ export interface Outcome {
 export declare function retryDelayMs(policy: RetryPolicy, outcome: Outcome, chance: number): number | null;
 /** Seconds of a `Retry-After`, which is a number or an HTTP date; null where it is neither. */
 export declare function parseRetryAfter(header: string | null, nowMs: number): number | null;
+/** Seconds that somebody else told as they can be waited: not negative, and null for what is no length. */
+export declare function boundedS(seconds: number | null | undefined): number | null;

@@ -29,3 +29,7 @@ export function parseRetryAfter(header, nowMs) {
     const date = Date.parse(header);
     return Number.isNaN(date) ? null : Math.max(0, (date - nowMs) / 1000);
 }
+/** Seconds that somebody else told as they can be waited: not negative, and null for what is no length. */
+export function boundedS(seconds) {
+    return Number.isFinite(seconds) ? Math.max(0, seconds) : null;
+}

@@ -1,5 +1,6 @@
 /** One WebSocket, from its opening to its end: credential, requests, liveness. It knows nothing of coming back. */
 import type { Credential } from "./configuration.js";
+import type { Message } from "./frames.js";
 /** What of the standard WebSocket is used; that of the package `ws` has it, too. */
 export interface SocketLike {
     onopen: ((event: never) => unknown) | null;
@@ -14,11 +15,8 @@ export type SocketConstructor = new (url: string) => SocketLike;
 export interface Ended {
     code: number | null;
     reason: string;
-}
-export interface Message {
-    type: string;
-    code?: string;
-    [field: string]: unknown;
+    /** What was said is not of the protocol, and would not be the next time. */
+    error?: Error;
 }
 export interface ConnectionOptions {
     url: string;
@@ -39,7 +37,7 @@ export declare class Connection {
     readonly ended: Promise<Ended>;
     constructor(options: ConnectionOptions);
     /** End it without waiting for the other side, which may be gone. */
-    abandon(reason: string, code?: number | null): void;
+    abandon(reason: string, code?: number | null, error?: Error): void;
     /** Close it in good order. */
     close(): Promise<void>;
 }

@@ -1,6 +1,10 @@
 /** One WebSocket, from its opening to its end: credential, requests, liveness. It knows nothing of coming back. */
+import { GatewayError } from "./errors.js";
+import { LONGEST_FRAME, messageOf, notOfProtocol } from "./frames.js";
 /** Reported by runtimes where the connection broke without a close frame. */
 const NO_CLOSE_FRAME = new Set([1005, 1006]);
+/** The close code of a message that is too long, as other clients send it themselves. */
+const TOO_LONG = 1009;
 const CLOSING_TAKES_MS = 2000;
 const CLOSE_FOLLOWS_MS = 100;
 /** A connection. `ended` resolves once, whatever happens. */
@@ -24,7 +28,7 @@ export class Connection {
         this.#timer = setTimeout(() => this.abandon("no welcome in time"), options.timeoutMs);
     }
     /** End it without waiting for the other side, which may be gone. */
-    abandon(reason, code = null) {
+    abandon(reason, code = null, error) {
         if (this.#timer === undefined) {
             return;
         }
@@ -35,7 +39,7 @@ export class Connection {
         catch {
             // Not yet open, in some runtimes: nothing is there to be closed.
         }
-        this.#settle({ code, reason });
+        this.#settle({ code, reason, ...(error && { error }) });
     }
     /** Close it in good order. */
     async close() {
@@ -61,14 +65,20 @@ export class Connection {
     }
     #hear(data) {
         this.#wasHeard = true;
-        let message;
-        try {
-            message = JSON.parse(data);
-        }
-        catch {
-            this.abandon("a message is no JSON: is it a gateway?");
+        if (typeof data === "string" && data.length > LONGEST_FRAME) {
+            this.abandon("a message of more than 4 MiB", TOO_LONG);
             return;
         }
+        try {
+            this.#handle(messageOf(data));
+        }
+        catch (error) {
+            // Out of an event handler it would end the process.
+            const told = error instanceof GatewayError ? error : notOfProtocol(error.message);
+            this.abandon(told.message, null, told);
+        }
+    }
+    #handle(message) {
         if (message.type === "welcome") {
             clearTimeout(this.#timer);
             this.#watch();

@@ -6,13 +6,7 @@ import { ApiError, ConnectionFailedError, GatewayError, InvalidRequestError, Str
 import { Places } from "./places.js";
 import { Connection } from "./socket.js";
 import { sleep, within } from "./waiting.js";
-const PASSED_ON = new Set([
-    "gap",
-    "warning",
-    "explanation_progress",
-    "explanation_completed",
-    "explanation_failed",
-]);
+const PASSED_ON = new Set(["gap", "warning", "explanation_progress", "explanation_completed", "explanation_failed"]);
 /** A connection that has lasted so long was good, even if its symbols were quiet. */
 const GOOD_AFTER_MS = 60_000;
 /**
@@ -167,6 +161,9 @@ export class PredictionStream {
     }
     /** How long to wait after a connection has ended; raises where coming back is useless. */
     #retryInMs(ended) {
+        if (ended.error !== undefined) {
+            throw ended.error;
+        }
         const close = {
             code: ended.code,
             wasWelcomed: this.#connectionId !== null,

@@ -1,11 +1,13 @@
 /** One call over HTTP: credential, timeout, retries, conditional reads, errors. */
 
+import { readText } from "./bodies.js";
 import type { Configuration } from "./configuration.js";
-import { ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
+import { ApiError, ConnectionFailedError, errorOf, GatewayError } from "./errors.js";
 import type { Refusal } from "./errors.js";
+import { isListOf, isObject, isText } from "./frames.js";
 import { KeptAnswers, moveAges } from "./kept.js";
 import type { Kept } from "./kept.js";
-import { parseRetryAfter, retryDelayMs } from "./retries.js";
+import { boundedS, parseRetryAfter, retryDelayMs } from "./retries.js";
 import type { Problem } from "./types.js";
 import { sleep, within } from "./waiting.js";
 
@@ -18,12 +20,15 @@ export interface Call {
   body?: unknown;
   /** Whether ages in a kept answer go on; not so where they are those of a moment in the past. */
   agesMove?: boolean;
+  /** Whether an answer has what the client itself reads of it. */
+  isDue?: (value: Record<string, unknown>) => boolean;
   signal?: AbortSignal | undefined;
 }
 
 export interface Answer {
   status: number;
   headers: Headers;
+  /** An object; null as the answer to DELETE. */
   value: unknown;
 }
 
@@ -97,8 +102,15 @@ export class Caller {
         // A redirect to another origin would take the key along.
         redirect: "manual",
       });
-      return { response, text: await response.text() };
+      const text = await readText(response);
+      if (text === null) {
+        throw unexpected(response, "the answer is not read: it is longer than 32 MiB");
+      }
+      return { response, text };
     } catch (error) {
+      if (error instanceof ApiError) {
+        throw error;
+      }
       call.signal?.throwIfAborted();
       const { timeoutMs } = this.#configuration;
       return controller.signal.aborted ? new Error(`nothing within ${timeoutMs} ms`) : reasonOf(error);
@@ -151,15 +163,20 @@ export class Caller {
   }
 
   #parse(call: Call, { response, text }: Received): unknown {
-    if (response.status === 204) {
+    if (call.method === "DELETE") {
       return null;
     }
+    let value: unknown;
     try {
-      return JSON.parse(text);
+      value = JSON.parse(text);
     } catch {
       const what = `${call.method} ${this.#configuration.baseUrl}${call.path}`;
       throw new GatewayError(`${what} answered ${response.status} with what is no JSON: is it a gateway?`);
     }
+    if (!isObject(value) || call.isDue?.(value) === false) {
+      throw unexpected(response, `${call.method} ${call.path} is not answered as the API says`);
+    }
+    return value;
   }
 
   #failure(call: Call, cause: Error, calls: number): ConnectionFailedError {
@@ -184,6 +201,20 @@ function reasonOf(error: unknown): Error {
   return new Error(why ? `${message} (${why})` : message, { cause: error });
 }
 
+/** The error of an answer that says it is good and is not what the API says. */
+function unexpected(response: Response, detail: string): ApiError {
+  return new ApiError({
+    status: response.status,
+    code: null,
+    title: "Unexpected answer",
+    detail,
+    type: "about:blank",
+    requestId: response.headers.get("X-Request-ID"),
+    retryAfter: null,
+    errors: [],
+  });
+}
+
 /** What an answer refuses with; null where it does not. */
 function refusalOf({ response, text }: Received, nowMs: number): Refusal | null {
   if (response.type === "opaqueredirect" || REDIRECTS.has(response.status)) {
@@ -202,7 +233,7 @@ function refusalOf({ response, text }: Received, nowMs: number): Refusal | null 
     detail: problem.detail ?? "the answer is no problem document: something before the gateway has answered",
     type: problem.type ?? "about:blank",
     requestId: problem.request_id ?? response.headers.get("X-Request-ID"),
-    retryAfter: parseRetryAfter(response.headers.get("Retry-After"), nowMs) ?? problem.retry_after ?? null,
+    retryAfter: parseRetryAfter(response.headers.get("Retry-After"), nowMs) ?? boundedS(problem.retry_after),
     errors: problem.errors ?? [],
   };
 }
@@ -210,8 +241,22 @@ function refusalOf({ response, text }: Received, nowMs: number): Refusal | null 
 function problemOf(text: string): Partial<Problem> {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Partial<Problem>) : {};
+    return isProblem(value) ? value : {};
   } catch {
     return {};
   }
+}
+
+/** One field of another kind, and it is the document of somebody else. */
+function isProblem(value: unknown): value is Partial<Problem> {
+  if (!isObject(value)) {
+    return false;
+  }
+  const { type = "", title = "", detail = "", error, request_id, retry_after, errors = [] } = value;
+  const isEntry = (one: Record<string, unknown>): boolean => [one["pointer"], one["detail"], one["code"]].every(isText);
+  return (
+    [type, title, detail, error ?? "", request_id ?? ""].every(isText) &&
+    typeof (retry_after ?? 0) === "number" &&
+    isListOf(errors, isEntry)
+  );
 }

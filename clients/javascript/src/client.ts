@@ -4,6 +4,7 @@ import { Caller } from "./calls.js";
 import { checkedNumber, configure, tokenCredential } from "./configuration.js";
 import type { ClientOptions, Configuration } from "./configuration.js";
 import { JobTimeoutError } from "./errors.js";
+import { isText } from "./frames.js";
 import { parseRetryAfter } from "./retries.js";
 import { PredictionStream } from "./stream.js";
 import type { StreamOptions } from "./stream.js";
@@ -113,7 +114,7 @@ export class GatewayClient {
         cursor,
       };
       const path = `/api/prediction/${encodeURIComponent(symbol)}/history`;
-      const page = (await this.#get(path, query, signal)) as Page<Prediction>;
+      const page = (await this.#page(path, query, signal)) as Page<Prediction>;
       yield* page.data.slice(0, left);
       left -= page.data.length;
       if (!page.has_more || page.next === null) {
@@ -134,7 +135,7 @@ export class GatewayClient {
     let after: string | undefined;
     do {
       const query = { limit: options.pageSize ?? 1000, after };
-      const page = (await this.#get("/api/symbols", query, options.signal)) as Page<string>;
+      const page = (await this.#page("/api/symbols", query, options.signal)) as Page<string>;
       yield* page.data;
       after = page.has_more && page.next !== null ? page.next : undefined;
     } while (after !== undefined);
@@ -178,7 +179,7 @@ export class GatewayClient {
         throw new JobTimeoutError(job_id, deadlineMs);
       }
       await sleep(Math.min(waitS * 1000, leftMs), options.signal);
-      answer = await this.#caller.call({ method: "GET", path: jobPath(job_id), signal: options.signal });
+      answer = await this.#caller.call({ method: "GET", path: jobPath(job_id), isDue: isJob, signal: options.signal });
     }
     return answer.value as Explanation;
   }
@@ -190,7 +191,8 @@ export class GatewayClient {
 
   /** A ticket that opens one stream within 30 seconds: what a backend gives to its page. */
   async socketTicket(options: CallOptions = {}): Promise<string> {
-    const call = { method: "POST", path: "/auth/ws-ticket", body: {}, signal: options.signal } as const;
+    const isDue = ({ ticket }: Record<string, unknown>): boolean => isText(ticket);
+    const call = { method: "POST", path: "/auth/ws-ticket", body: {}, isDue, signal: options.signal } as const;
     return ((await this.#caller.call(call)).value as { ticket: string }).ticket;
   }
 
@@ -210,6 +212,10 @@ export class GatewayClient {
     return (await this.#caller.call({ method: "GET", path, query, signal, agesMove })).value;
   }
 
+  async #page(path: string, query: Query, signal: AbortSignal | undefined): Promise<unknown> {
+    return (await this.#caller.call({ method: "GET", path, query, signal, isDue: isPage })).value;
+  }
+
   #read(path: string, query: Query, options: ReadOptions): Promise<unknown> {
     const all = { ...query, include_features: options.includeFeatures, as_of: textOf(options.asOf) };
     return this.#get(path, all, options.signal, options.asOf === undefined);
@@ -221,12 +227,21 @@ export class GatewayClient {
       path: `/api/explanation/${encodeURIComponent(symbol)}`,
       headers: { ...headers, "Idempotency-Key": options.idempotencyKey ?? newIdempotencyKey() },
       body: { depth },
+      isDue: isJob,
       signal: options.signal,
     });
   }
 }
 
 type Query = Record<string, string | number | boolean | undefined>;
+
+function isPage({ data, next = null }: Record<string, unknown>): boolean {
+  return Array.isArray(data) && (next === null || isText(next));
+}
+
+function isJob({ job_id }: Record<string, unknown>): boolean {
+  return isText(job_id);
+}
 
 function jobPath(jobId: string): string {
   return `/api/explanation/job/${encodeURIComponent(jobId)}`;

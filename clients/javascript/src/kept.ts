@@ -46,21 +46,22 @@ export class KeptAnswers {
 
 interface Aging {
   age_seconds?: number;
-  data?: unknown[];
-  predictions?: Record<string, unknown>;
+  data?: unknown;
+  predictions?: unknown;
 }
 
 /** Move `age_seconds` of the predictions in an answer on by `seconds`, in place. */
 export function moveAges(value: unknown, seconds: number): void {
-  if (typeof value !== "object" || value === null) {
-    return;
+  moveAge(value, seconds);
+  const { data, predictions } = (value ?? {}) as Aging;
+  for (const one of [...Object.values(data ?? {}), ...Object.values(predictions ?? {})]) {
+    moveAge(one, seconds);
   }
-  const aging = value as Aging;
+}
+
+function moveAge(value: unknown, seconds: number): void {
+  const aging = (value ?? {}) as Aging;
   if (typeof aging.age_seconds === "number") {
     aging.age_seconds += seconds;
-  }
-  const nested = [...(aging.data ?? []), ...Object.values(aging.predictions ?? {})];
-  for (const one of nested) {
-    moveAges(one, seconds);
   }
 }

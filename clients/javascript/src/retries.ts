@@ -48,3 +48,8 @@ export function parseRetryAfter(header: string | null, nowMs: number): number | 
   const date = Date.parse(header);
   return Number.isNaN(date) ? null : Math.max(0, (date - nowMs) / 1000);
 }
+
+/** Seconds that somebody else told as they can be waited: not negative, and null for what is no length. */
+export function boundedS(seconds: number | null | undefined): number | null {
+  return Number.isFinite(seconds) ? Math.max(0, seconds as number) : null;
+}

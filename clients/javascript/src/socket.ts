@@ -1,6 +1,9 @@
 /** One WebSocket, from its opening to its end: credential, requests, liveness. It knows nothing of coming back. */
 
 import type { Credential } from "./configuration.js";
+import { GatewayError } from "./errors.js";
+import { LONGEST_FRAME, messageOf, notOfProtocol } from "./frames.js";
+import type { Message } from "./frames.js";
 
 /** What of the standard WebSocket is used; that of the package `ws` has it, too. */
 export interface SocketLike {
@@ -18,12 +21,8 @@ export type SocketConstructor = new (url: string) => SocketLike;
 export interface Ended {
   code: number | null;
   reason: string;
-}
-
-export interface Message {
-  type: string;
-  code?: string;
-  [field: string]: unknown;
+  /** What was said is not of the protocol, and would not be the next time. */
+  error?: Error;
 }
 
 export interface ConnectionOptions {
@@ -42,6 +41,8 @@ export interface ConnectionOptions {
 
 /** Reported by runtimes where the connection broke without a close frame. */
 const NO_CLOSE_FRAME = new Set([1005, 1006]);
+/** The close code of a message that is too long, as other clients send it themselves. */
+const TOO_LONG = 1009;
 const CLOSING_TAKES_MS = 2000;
 const CLOSE_FOLLOWS_MS = 100;
 
@@ -68,7 +69,7 @@ export class Connection {
   }
 
   /** End it without waiting for the other side, which may be gone. */
-  abandon(reason: string, code: number | null = null): void {
+  abandon(reason: string, code: number | null = null, error?: Error): void {
     if (this.#timer === undefined) {
       return;
     }
@@ -78,7 +79,7 @@ export class Connection {
     } catch {
       // Not yet open, in some runtimes: nothing is there to be closed.
     }
-    this.#settle({ code, reason });
+    this.#settle({ code, reason, ...(error && { error }) });
   }
 
   /** Close it in good order. */
@@ -108,13 +109,20 @@ export class Connection {
 
   #hear(data: unknown): void {
     this.#wasHeard = true;
-    let message: Message;
-    try {
-      message = JSON.parse(data as string) as Message;
-    } catch {
-      this.abandon("a message is no JSON: is it a gateway?");
+    if (typeof data === "string" && data.length > LONGEST_FRAME) {
+      this.abandon("a message of more than 4 MiB", TOO_LONG);
       return;
     }
+    try {
+      this.#handle(messageOf(data));
+    } catch (error) {
+      // Out of an event handler it would end the process.
+      const told = error instanceof GatewayError ? error : notOfProtocol((error as Error).message);
+      this.abandon(told.message, null, told);
+    }
+  }
+
+  #handle(message: Message): void {
     if (message.type === "welcome") {
       clearTimeout(this.#timer);
       this.#watch();

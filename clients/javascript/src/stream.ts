@@ -5,9 +5,10 @@ import { checkedNumber } from "./configuration.js";
 import type { Configuration } from "./configuration.js";
 import { CLOSING_ERRORS, comeBackMs } from "./closes.js";
 import { ApiError, ConnectionFailedError, GatewayError, InvalidRequestError, StreamClosedError } from "./errors.js";
+import type { Message } from "./frames.js";
 import { Places } from "./places.js";
 import { Connection } from "./socket.js";
-import type { Ended, Message, SocketConstructor } from "./socket.js";
+import type { Ended, SocketConstructor } from "./socket.js";
 import type { Positions, PredictionUpdate, StreamError, StreamMessage, Subscribed, Terms } from "./types.js";
 import { sleep, within } from "./waiting.js";
 
@@ -26,13 +27,7 @@ export interface StreamOptions extends Terms {
 
 export type StreamState = "connecting" | "connected" | "waiting" | "closed";
 
-const PASSED_ON = new Set([
-  "gap",
-  "warning",
-  "explanation_progress",
-  "explanation_completed",
-  "explanation_failed",
-]);
+const PASSED_ON = new Set(["gap", "warning", "explanation_progress", "explanation_completed", "explanation_failed"]);
 /** A connection that has lasted so long was good, even if its symbols were quiet. */
 const GOOD_AFTER_MS = 60_000;
 
@@ -200,6 +195,9 @@ export class PredictionStream implements AsyncIterableIterator<StreamMessage> {
 
   /** How long to wait after a connection has ended; raises where coming back is useless. */
   #retryInMs(ended: Ended): number {
+    if (ended.error !== undefined) {
+      throw ended.error;
+    }
     const close = {
       code: ended.code,
       wasWelcomed: this.#connectionId !== null,

@@ -45,3 +45,9 @@ test("ages move on in a prediction, a batch and a page; what has none stays", ()
   moveAges(page, 2);
   assert.deepEqual(page.data, [{ age_seconds: 3 }, "AAPL", null]);
 });
+
+test("an answer of another shape is left as it is", () => {
+  let deep = {};
+  for (let depth = 0; depth < 100_000; depth += 1) deep = { data: [deep] };
+  for (const value of [null, 5, "AAPL", { data: 5, predictions: null }, { data: null }, deep]) moveAges(value, 2);
+});

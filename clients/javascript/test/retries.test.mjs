@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parseRetryAfter, retryDelayMs } from "../dist/retries.js";
+import { boundedS, parseRetryAfter, retryDelayMs } from "../dist/retries.js";
 
 const POLICY = { retries: 3, maxWaitMs: 60_000 };
 const delay = (changes, chance = 0.5, policy = POLICY) =>
@@ -45,4 +45,9 @@ test("Retry-After is read as seconds or as a date", () => {
   assert.equal(parseRetryAfter("soon", now), null);
   assert.equal(parseRetryAfter("", now), null);
   assert.equal(parseRetryAfter(null, now), null);
+});
+
+test("a length that cannot be waited is bounded", () => {
+  const told = [undefined, null, 3.5, -5, NaN, Infinity];
+  assert.deepEqual(told.map(boundedS), [null, null, 3.5, 0, null, null]);
 });

@@ -253,3 +253,23 @@ test("a runtime without WebSocket is told what to do", async () => {
     if (given) globalThis.WebSocket = given;
   }
 });
+
+test("a frame that is not of the protocol ends the stream with an error, after what waits", async () => {
+  for (const data of ["null", '{"type":"batch"}', '{"type":"batch","updates":[null]}', "<html>"]) {
+    const { stream, sockets } = made();
+    await welcomed(stream, sockets);
+    sockets[0].tell(update(1));
+    sockets[0].onmessage({ data });
+    assert.equal((await stream.next()).value.seq, 1);
+    await assert.rejects(stream.next(), { name: "GatewayError", message: /not of the protocol/ });
+    assert.deepEqual([sockets.length, sockets[0].closed, stream.state], [1, 1000, "closed"]);
+    assert.deepEqual(await stream.next(), { done: true, value: undefined });
+  }
+});
+
+test("a frame that is too long ends the stream", async () => {
+  const { stream, sockets } = made();
+  await welcomed(stream, sockets);
+  sockets[0].onmessage({ data: `"${"x".repeat(4 * 1024 * 1024)}"` });
+  await assert.rejects(stream.next(), { name: "StreamClosedError", closeCode: 1009, message: /more than 4 MiB/ });
+});

@@ -56,6 +56,19 @@ def test_numbers_and_moments_are_readable() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Größe → 7 %", "Größe → 7 %"),
+        ("\x1b]0;owned\x07\x9b2J\x7f", r"\x1b]0;owned\x07\x9b2J\x7f"),
+        ("one\r\npgw: two", r"one\r\npgw: two"),
+        ("\u202egpj.exe\u2028\ud800", r"\u202egpj.exe\u2028\ud800"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_shown_escaped(text: str, told: str) -> None:
+    assert wording.shown(text) == told
+
+
+@pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({}, "lag unknown"),

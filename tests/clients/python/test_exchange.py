@@ -14,6 +14,7 @@ from prediction_gateway.exchange import Again, Done, Exchange, OnResponse, Respo
 from prediction_gateway.kept_answers import Kept, KeptAnswers
 from prediction_gateway.settings import Settings
 
+DEEP = b"[" * 100_000
 SETTINGS = Settings("http://gateway.example", "pgw_live_secret", cache_size=2)
 PREDICTION = {
     "symbol": "AAPL",
@@ -198,7 +199,7 @@ def test_a_failed_job_is_told_by_its_outcome() -> None:
             begin().answered(told)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{", b'{"title": 1}', b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b"{", b'{"title": 1}', b"\xff", b'{"errors": ' + DEEP, DEEP])
 def test_the_answer_of_a_proxy_is_an_error_without_a_code(body: bytes) -> None:
     with pytest.raises(errors.ServerError, match="501 Not Implemented") as raised:
         begin().answered(Answer(501, {"content-type": "application/json"}, body))
@@ -207,7 +208,7 @@ def test_the_answer_of_a_proxy_is_an_error_without_a_code(body: bytes) -> None:
         begin().answered(Answer(599, {}, body))
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"symbol": 1}', b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b'{"symbol": 1}', b"\xff", DEEP, b'{"new": ' + DEEP])
 def test_a_200_that_is_something_else_is_an_error(body: bytes) -> None:
     with pytest.raises(errors.ApiError, match="is not answered as the API says") as raised:
         begin().answered(Answer(200, {}, body))
@@ -241,6 +242,17 @@ def test_each_answer_is_reported() -> None:
         Response("GET", path, 429, "r-1", 1, 5.5, None),
         Response("GET", path, 200, "r-9", 2, None, 12),
     ]
+
+
+@pytest.mark.parametrize("told", ["²", "9" * 5000, "-1", "many"])
+def test_a_count_that_is_none_is_not_reported(told: str) -> None:
+    seen: list[Response] = []
+    begin(on_response=seen.append).answered(answer(x_ratelimit_remaining=told))
+    assert seen[0].remaining is None
+
+
+def test_a_wait_of_less_than_nothing_is_none() -> None:
+    assert begin().answered(problem(503, "X", retry_after=-5)) == Again(0.0)
 
 
 def test_an_order_has_one_key_for_all_its_attempts_and_time_to_wait() -> None:

@@ -27,10 +27,21 @@ def longest(_: float, high: float) -> float:
         ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
         ("Thu, 01 Jan 2026 00:00:30 -0000", 30.0),
         ("Thu, 01 Jan 2020 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Thu, 01 Jan 2026 00:00:30 +99999999999999", None),
+        ("9" * 400, None),
+        ("²", None),
     ],
 )
 def test_retry_after_is_read_as_number_and_as_date(value: str | None, seconds: float | None) -> None:
     assert retrying.parse_retry_after(value, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "waited"), [(None, None), (3.5, 3.5), (-5.0, 0.0), (float("nan"), None), (float("inf"), None)]
+)
+def test_a_length_that_cannot_be_waited_is_bounded(told: float | None, waited: float | None) -> None:
+    assert retrying.bounded_s(told) == waited
 
 
 def test_backoff_doubles_up_to_its_longest_with_full_jitter() -> None:

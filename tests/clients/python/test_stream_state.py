@@ -272,7 +272,10 @@ def test_a_symbol_that_is_not_accepted_is_told_and_none_at_all_ends_it() -> None
         take(state, type="subscribed", symbols=[], rejected=[bad])
 
 
-@pytest.mark.parametrize("data", ["", "{", "[]", '{"type": "gap"}', b"\xff"])
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("data", ["", "{", "[]", '{"type": "gap"}', b"\xff", DEEP, b'{"type": ' + DEEP])
 def test_what_is_not_of_the_protocol_is_an_error(data: str | bytes) -> None:
     with pytest.raises(GatewayError, match="not of the protocol"):
         list(begin().received(data))

@@ -14,6 +14,8 @@ from prediction_gateway.models import Explanation, Job, Page, Prediction, Predic
 from prediction_gateway.retrying import parse_retry_after
 
 T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of bytes that are not what they should be; the last one where they nest too deep."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class _JobFields(msgspec.Struct, frozen=True):
 
 
 def decode(answer: Answer, type_: type[T]) -> T:
-    """The body as a `type_`. Raises `msgspec.DecodeError` (also its ValidationError), UnicodeDecodeError."""
+    """The body as a `type_`. Raises one of `UNREADABLE`."""
     return msgspec.json.decode(answer.body, type=type_)
 
 

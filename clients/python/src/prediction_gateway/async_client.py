@@ -7,13 +7,14 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import httpx
 
 from prediction_gateway import calls, explaining, models
 from prediction_gateway.answers import Answer
 from prediction_gateway.async_stream import AsyncStream
+from prediction_gateway.bodies import Body
 from prediction_gateway.calls import Call, Moment
 from prediction_gateway.exchange import Again, Done, Exchange, OnResponse
 from prediction_gateway.kept_answers import KeptAnswers
@@ -28,12 +29,12 @@ class AsyncClient:
     """A gateway, for asyncio; the tasks of one event loop may share it.
 
     `url` is by default ``PGW_URL`` or http://127.0.0.1:8000, `api_key` by default ``PGW_API_KEY``.
-    `timeout_s` is how long each attempt may wait for the gateway. A call that nobody answered, and 429,
-    502, 503 and 504, is tried `retries` times again, after the ``Retry-After`` of the answer, or
-    exponential backoff with jitter; a wait of more than `max_wait_s` raises at once. The last `cache_size`
-    answers are kept and asked for with ``If-None-Match``; 0 switches that off. `on_response` is called with
-    each answer. `transport` replaces httpx's own, for tests or special networks. Raises ValueError for what
-    cannot be meant.
+    `timeout_s` is how long each attempt may take, to the last byte of its answer. A call that nobody
+    answered, and 429, 502, 503 and 504, is tried `retries` times again, after the ``Retry-After`` of the
+    answer, or exponential backoff with jitter; a wait of more than `max_wait_s` raises at once. The last
+    `cache_size` answers are kept and asked for with ``If-None-Match``; 0 switches that off. `on_response` is
+    called with each answer. `transport` replaces httpx's own, for tests or special networks. Raises
+    ValueError for what cannot be meant.
 
     Every method raises a subclass of `GatewayError`: `ConnectionFailedError`, or the `ApiError` that the
     gateway answered.
@@ -225,14 +226,25 @@ class AsyncClient:
 
     async def _attempt(self, exchange: Exchange[T]) -> Done[T] | Again:
         call = exchange.call
+        asking = self._http.stream(
+            call.method,
+            self._settings.url + call.target,
+            headers=exchange.headers,
+            content=call.body,
+            timeout=exchange.timeout_s,
+        )
         try:
-            response = await self._http.request(
-                call.method,
-                self._settings.url + call.target,
-                headers=exchange.headers,
-                content=call.body,
-                timeout=exchange.timeout_s,
-            )
-        except httpx.RequestError as error:
+            # httpx's own timeout holds for each read alone.
+            async with asyncio.timeout(exchange.timeout_s), asking as response:
+                answer = await _read(response)
+        except (httpx.RequestError, TimeoutError) as error:
             return exchange.failed(error)
-        return exchange.answered(Answer(response.status_code, dict(response.headers), response.content))
+        return exchange.answered(answer)
+
+
+async def _read(response: httpx.Response) -> Answer:
+    headers = dict(response.headers)
+    body = Body(response.status_code, headers)
+    async for piece in cast(httpx.AsyncByteStream, response.stream):  # as it came: `Body` unpacks it
+        body.add(piece)
+    return Answer(response.status_code, headers, body.end())

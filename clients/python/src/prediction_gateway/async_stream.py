@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Self
@@ -97,12 +98,23 @@ class AsyncStream:
                 ):  # what came before the end says why: it is read first
                     for request in self._state.requests():
                         await socket.send(request)
+                welcome_until_s = time.monotonic() + self._settings.timeout_s
                 while True:
-                    for message in self._state.received(await socket.recv(decode=False)):
+                    for message in self._state.received(await self._receive(socket, welcome_until_s)):
                         yield message
             finally:
                 self._socket = None
                 await socket.close()
+
+    async def _receive(self, socket: ClientConnection, welcome_until_s: float) -> bytes:
+        """The next frame. Raises TimeoutError without a welcome by then; later on pings tell who lives."""
+        if self._state.connected:
+            return await socket.recv(decode=False)
+        try:
+            async with asyncio.timeout(max(0.0, welcome_until_s - time.monotonic())):
+                return await socket.recv(decode=False)
+        except TimeoutError as error:
+            raise TimeoutError(sockets.NO_WELCOME) from error
 
     def _gone(self, error: Exception) -> Disconnected:
         code, reason = sockets.read_end(error, was_connected=self._state.was_connected)

@@ -6,13 +6,15 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import httpx
 
 from prediction_gateway import calls, explaining, models
 from prediction_gateway.answers import Answer
+from prediction_gateway.bodies import Body
 from prediction_gateway.calls import Call, Moment
+from prediction_gateway.deadlines import deadline, hold_deadlines
 from prediction_gateway.exchange import Again, Done, Exchange, OnResponse
 from prediction_gateway.kept_answers import KeptAnswers
 from prediction_gateway.paging import Pages
@@ -27,12 +29,12 @@ class Client:
     """A gateway, for threads; several may share it.
 
     `url` is by default ``PGW_URL`` or http://127.0.0.1:8000, `api_key` by default ``PGW_API_KEY``.
-    `timeout_s` is how long each attempt may wait for the gateway. A call that nobody answered, and 429,
-    502, 503 and 504, is tried `retries` times again, after the ``Retry-After`` of the answer, or
-    exponential backoff with jitter; a wait of more than `max_wait_s` raises at once. The last `cache_size`
-    answers are kept and asked for with ``If-None-Match``; 0 switches that off. `on_response` is called with
-    each answer. `transport` replaces httpx's own, for tests or special networks. Raises ValueError for what
-    cannot be meant.
+    `timeout_s` is how long each attempt may take, to the last byte of its answer. A call that nobody
+    answered, and 429, 502, 503 and 504, is tried `retries` times again, after the ``Retry-After`` of the
+    answer, or exponential backoff with jitter; a wait of more than `max_wait_s` raises at once. The last
+    `cache_size` answers are kept and asked for with ``If-None-Match``; 0 switches that off. `on_response` is
+    called with each answer. `transport` replaces httpx's own, for tests or special networks. Raises
+    ValueError for what cannot be meant.
 
     Every method raises a subclass of `GatewayError`: `ConnectionFailedError`, or the `ApiError` that the
     gateway answered.
@@ -55,7 +57,7 @@ class Client:
         )
         self._kept = KeptAnswers(cache_size)
         self._on_response = on_response
-        self._http = httpx.Client(transport=transport)
+        self._http = hold_deadlines(httpx.Client(transport=transport))
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._sleep: Callable[[float], None] = time.sleep
 
@@ -221,14 +223,24 @@ class Client:
 
     def _attempt(self, exchange: Exchange[T]) -> Done[T] | Again:
         call = exchange.call
+        asking = self._http.stream(
+            call.method,
+            self._settings.url + call.target,
+            headers=exchange.headers,
+            content=call.body,
+            timeout=exchange.timeout_s,
+        )
         try:
-            response = self._http.request(
-                call.method,
-                self._settings.url + call.target,
-                headers=exchange.headers,
-                content=call.body,
-                timeout=exchange.timeout_s,
-            )
+            with deadline(exchange.timeout_s), asking as response:
+                answer = _read(response)
         except httpx.RequestError as error:
             return exchange.failed(error)
-        return exchange.answered(Answer(response.status_code, dict(response.headers), response.content))
+        return exchange.answered(answer)
+
+
+def _read(response: httpx.Response) -> Answer:
+    headers = dict(response.headers)
+    body = Body(response.status_code, headers)
+    for piece in cast(httpx.SyncByteStream, response.stream):  # as it came: `Body` unpacks it
+        body.add(piece)
+    return Answer(response.status_code, headers, body.end())

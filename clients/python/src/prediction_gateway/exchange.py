@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-import msgspec
-
 from prediction_gateway import problems, retrying
-from prediction_gateway.answers import Answer, move_on
+from prediction_gateway.answers import UNREADABLE, Answer, move_on
+from prediction_gateway.bodies import ENCODING
 from prediction_gateway.calls import Call
 from prediction_gateway.errors import ConnectionFailedError
 from prediction_gateway.kept_answers import Kept, KeptAnswers
 from prediction_gateway.settings import Settings
 
 T = TypeVar("T")
+_LONGEST_COUNT = 20
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Exchange(Generic[T]):
     @property
     def headers(self) -> dict[str, str]:
         """What this attempt sends."""
-        told = {**self._settings.headers, "Accept": "application/json", **self.call.headers}
+        told = {**self._settings.headers, "Accept": "application/json", "Accept-Encoding": ENCODING}
+        told |= self.call.headers
         if self._kept is not None:
             told["If-None-Match"] = self._kept.etag
         return told
@@ -148,14 +149,13 @@ class Exchange(Generic[T]):
     def _decode(self, answer: Answer) -> T:
         try:
             return self.call.decode(answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             detail = f"{self.call.method} {self.call.path} is not answered as the API says: {error}"
             raise problems.unexpected(answer.status, answer.headers, detail) from error
 
     def _report(self, answer: Answer, retry_in_s: float | None) -> None:
         if self._on_response is None:
             return
-        remaining = answer.headers.get("x-ratelimit-remaining", "")
         self._on_response(
             Response(
                 method=self.call.method,
@@ -164,6 +164,11 @@ class Exchange(Generic[T]):
                 request_id=answer.headers.get("x-request-id"),
                 attempt=self._attempt,
                 retry_in_s=retry_in_s,
-                remaining=int(remaining) if remaining.isdigit() else None,
+                remaining=_count(answer.headers.get("x-ratelimit-remaining", "")),
             )
         )
+
+
+def _count(text: str) -> int | None:
+    """A number of calls, None for what is none: other scripts have digits, too, and no count has twenty."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_COUNT else None

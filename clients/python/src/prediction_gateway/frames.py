@@ -64,7 +64,7 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 def decode_frame(data: str | bytes) -> Known | None:
-    """The value of a frame; None if its type is not known here. Raises `msgspec.DecodeError`."""
+    """The value of a frame; None if its type is not known here. Raises one of `answers.UNREADABLE`."""
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError:

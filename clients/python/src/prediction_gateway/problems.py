@@ -9,7 +9,8 @@ from http import HTTPStatus
 import msgspec
 
 from prediction_gateway import errors
-from prediction_gateway.retrying import parse_retry_after
+from prediction_gateway.answers import UNREADABLE
+from prediction_gateway.retrying import bounded_s, parse_retry_after
 
 OUTCOME_HEADER = "x-explanation-outcome"
 
@@ -44,7 +45,7 @@ def make_error(status: int, headers: Mapping[str, str], body: bytes, *, now: dat
         detail=problem.detail,
         type=problem.type,
         request_id=problem.request_id or headers.get("x-request-id"),
-        retry_after=problem.retry_after if retry_after is None else retry_after,
+        retry_after=bounded_s(problem.retry_after) if retry_after is None else retry_after,
         errors=problem.errors,
     )
 
@@ -59,7 +60,7 @@ def unexpected(status: int, headers: Mapping[str, str], detail: str) -> errors.A
 def _parse(body: bytes) -> _Problem:
     try:
         return msgspec.json.decode(body, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return _Problem()
 
 

@@ -16,6 +16,8 @@ from prediction_gateway.settings import USER_AGENT, Settings
 BROKEN = (OSError, InvalidHandshake, ConnectionClosed)
 """What a connection ends with; a TimeoutError is an OSError."""
 NO_CLOSE_CODE = 1006
+NO_WELCOME = "no welcome in time"
+"""Why a connection is left that opens, answers pings and says nothing: its pings alone would keep it up."""
 
 
 class _WithoutCredential(logging.Filter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Self
@@ -92,11 +93,21 @@ class Stream:
                 ):  # what came before the end says why: it is read first
                     for request in self._state.requests():
                         socket.send(request)
+                welcome_until_s = time.monotonic() + self._settings.timeout_s
                 while True:
-                    yield from self._state.received(socket.recv(decode=False))
+                    yield from self._state.received(self._receive(socket, welcome_until_s))
             finally:
                 self._socket = None
                 socket.close()
+
+    def _receive(self, socket: ClientConnection, welcome_until_s: float) -> bytes:
+        """The next frame. Raises TimeoutError without a welcome by then; later on pings tell who lives."""
+        if self._state.connected:
+            return socket.recv(decode=False)
+        try:
+            return socket.recv(max(0.0, welcome_until_s - time.monotonic()), decode=False)
+        except TimeoutError as error:
+            raise TimeoutError(sockets.NO_WELCOME) from error
 
     def _gone(self, error: Exception) -> Disconnected:
         code, reason = sockets.read_end(error, was_connected=self._state.was_connected)

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
 from prediction_gateway import frames
+from prediction_gateway.answers import UNREADABLE
 from prediction_gateway.closing import CLOSING_ERRORS, USELESS, Backoff
 from prediction_gateway.errors import (
     ConnectionFailedError,
@@ -136,7 +135,7 @@ class StreamState:
         """
         try:
             frame = frames.decode_frame(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise GatewayError(f"a frame of the stream is not of the protocol: {error}") from error
         yield from self._read(frame)
 

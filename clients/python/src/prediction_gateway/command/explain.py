@@ -32,7 +32,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(wording.shown(line) for line in _lines(found)))
     return 0
 
 
@@ -46,7 +46,7 @@ class _Progress:
         if job.status == "done":
             return
         stage = f", {job.stage}" if job.stage else ""
-        told = f"-- {job.status}{stage}: {job.progress:.0%}"
+        told = wording.shown(f"-- {job.status}{stage}: {job.progress:.0%}")
         if told != self._told:
             left = wording.length(job.estimated_seconds)
             print(f"{told}, about {left} left", file=sys.stderr, flush=True)

@@ -29,9 +29,9 @@ def run(client: Client, options: argparse.Namespace) -> int:
         for one in found:
             print(msgspec.json.encode(one).decode())
     elif found:
-        print("\n".join(_lines(found)))
+        print("\n".join(wording.shown(line) for line in _lines(found)))
     if missing:
-        print(f"pgw: there is no prediction of {', '.join(missing)}", file=sys.stderr)
+        print(wording.shown(f"pgw: there is no prediction of {', '.join(missing)}"), file=sys.stderr)
     return 1 if missing else 0
 
 

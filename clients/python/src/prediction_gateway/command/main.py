@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prediction_gateway.client import Client
-from prediction_gateway.command import explain, get, replay, watch
+from prediction_gateway.command import explain, get, replay, watch, wording
 from prediction_gateway.errors import ConnectionFailedError, GatewayError
 from prediction_gateway.settings import DEFAULT_URL
 from prediction_gateway.version import __version__
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: Exception, status: int) -> int:
-    print(f"pgw: {error}", file=sys.stderr)
+    print(wording.shown(f"pgw: {error}"), file=sys.stderr)
     return status
 
 

@@ -44,12 +44,12 @@ def run(client: Client, options: argparse.Namespace, sleep: Callable[[float], No
         print(f"pgw: {options.symbol} has no predictions in that time", file=sys.stderr)
         return 1
     found.sort(key=lambda one: (one.timestamp, one.seq or 0))
-    print(_heading(found, options.speed), file=sys.stderr, flush=True)
+    print(wording.shown(_heading(found, options.speed)), file=sys.stderr, flush=True)
     for pause_s, one in _paced(found, options.speed):
         if pause_s > options.longest_pause:
             print(f"-- a pause of {wording.length(pause_s)} is cut short", file=sys.stderr, flush=True)
         sleep(min(pause_s, options.longest_pause))
-        print(_json(one) if options.json else _line(one), flush=True)
+        print(_json(one) if options.json else wording.shown(_line(one)), flush=True)
     print("-- end of the replay", file=sys.stderr)
     return 0
 

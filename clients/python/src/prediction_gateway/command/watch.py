@@ -34,9 +34,9 @@ def run(client: Client, options: argparse.Namespace) -> int:
             if options.json:
                 print(msgspec.json.encode(message).decode(), flush=True)
             elif isinstance(message, Update):
-                print(update_line(message, now=datetime.now(UTC)), flush=True)
+                print(wording.shown(update_line(message, now=datetime.now(UTC))), flush=True)
             elif told := status_line(message):
-                print(told, file=sys.stderr, flush=True)
+                print(wording.shown(told), file=sys.stderr, flush=True)
     return 0
 
 

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+
+def shown(text: str) -> str:
+    r"""One line with words of somebody else, fit for a terminal: what would steer it is escaped (``\x1b``).
+
+    So are ends of lines, which would look like lines of ours, and marks that turn the direction of writing.
+    """
+    return "".join(_escaped(one) if unicodedata.category(one) in _STEERING else one for one in text)
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode("ascii")
 
 
 def price(value: float) -> str:
@@ -54,4 +67,6 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[s
     ]
 
 
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: control, format, surrogate, separators of lines and paragraphs."""
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
