@@ -331,8 +331,13 @@ async def test_a_stream_to_another_path_is_an_error(stack: Stack, known: str) ->
             await anext(other.stream([known]))
 
 
+def test_a_stream_without_a_key_is_not_even_tried() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ValueError, match="PGW_API_KEY"):
+        client.stream(["AAPL"])
+
+
 def test_a_stream_to_nobody_gives_up_when_it_is_told_to() -> None:
-    with Client("http://127.0.0.1:9") as client:
+    with Client("http://127.0.0.1:9", "pgw_test_key") as client:
         stream = client.stream(["AAPL"], give_up_after_s=0.1)
         gone = next(stream)
         assert isinstance(gone, Disconnected)

@@ -1,7 +1,7 @@
 /** The gateway's calls, one method each. */
 import { Caller } from "./calls.js";
 import { checkedNumber, configure, tokenCredential } from "./configuration.js";
-import { JobTimeoutError } from "./errors.js";
+import { GatewayError, JobTimeoutError } from "./errors.js";
 import { isText } from "./frames.js";
 import { parseRetryAfter } from "./retries.js";
 import { PredictionStream } from "./stream.js";
@@ -126,6 +126,9 @@ export class GatewayClient {
     stream(symbols, options = {}) {
         const { token } = options;
         const credential = token === undefined ? this.#configuration.credential : tokenCredential(token);
+        if (credential.kind === "none") {
+            throw new GatewayError("a stream needs a credential: give apiKey, accessToken or token, or set PGW_API_KEY");
+        }
         return new PredictionStream({ ...this.#configuration, credential }, symbols, options);
     }
     async #get(path, query, signal, agesMove = true) {

@@ -3,7 +3,7 @@
 import { Caller } from "./calls.js";
 import { checkedNumber, configure, tokenCredential } from "./configuration.js";
 import type { ClientOptions, Configuration } from "./configuration.js";
-import { JobTimeoutError } from "./errors.js";
+import { GatewayError, JobTimeoutError } from "./errors.js";
 import { isText } from "./frames.js";
 import { parseRetryAfter } from "./retries.js";
 import { PredictionStream } from "./stream.js";
@@ -205,6 +205,9 @@ export class GatewayClient {
   stream(symbols: readonly string[], options: StreamOptions = {}): PredictionStream {
     const { token } = options;
     const credential = token === undefined ? this.#configuration.credential : tokenCredential(token);
+    if (credential.kind === "none") {
+      throw new GatewayError("a stream needs a credential: give apiKey, accessToken or token, or set PGW_API_KEY");
+    }
     return new PredictionStream({ ...this.#configuration, credential }, symbols, options);
   }
 

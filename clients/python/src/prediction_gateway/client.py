@@ -188,7 +188,9 @@ class Client:
         Updates of less confidence, or a smaller predicted move in per cent, are left out. `timing` adds
         three times to each update, `explanations` the progress and results of explanations. A stream that
         is away for `give_up_after_s` seconds raises `ConnectionFailedError`; without it, it goes on trying.
+        Raises ValueError without an API key.
         """
+        self._settings.check_stream()
         terms = Terms(mode, interval_ms, min_confidence, min_move_pct, timing, explanations)
         state = StreamState(symbols, terms, snapshot=snapshot, give_up_after_s=give_up_after_s)
         stream = Stream(self._settings, state)

@@ -37,6 +37,11 @@ class Settings:
         if min(self.retries, self.max_wait_s, self.cache_size) < 0:
             raise ValueError("retries, max_wait_s and cache_size must not be negative")
 
+    def check_stream(self) -> None:
+        """Raise ValueError where no stream can be opened: nobody has one without a credential."""
+        if self.api_key is None:
+            raise ValueError("a stream needs an API key: set PGW_API_KEY, or give one (pgw: --key-file)")
+
     @property
     def headers(self) -> dict[str, str]:
         """What every request says."""
