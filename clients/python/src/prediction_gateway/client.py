@@ -14,7 +14,6 @@ from prediction_gateway import calls, explaining, models
 from prediction_gateway.answers import Answer
 from prediction_gateway.bodies import Body
 from prediction_gateway.calls import Call, Moment
-from prediction_gateway.deadlines import deadline, hold_deadlines
 from prediction_gateway.exchange import Again, Done, Exchange, OnResponse
 from prediction_gateway.kept_answers import KeptAnswers
 from prediction_gateway.paging import Pages
@@ -57,7 +56,7 @@ class Client:
         )
         self._kept = KeptAnswers(cache_size)
         self._on_response = on_response
-        self._http = hold_deadlines(httpx.Client(transport=transport))
+        self._http = httpx.Client(transport=transport)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._sleep: Callable[[float], None] = time.sleep
 
@@ -232,17 +231,21 @@ class Client:
             content=call.body,
             timeout=exchange.timeout_s,
         )
+        until_s = time.monotonic() + exchange.timeout_s
         try:
-            with deadline(exchange.timeout_s), asking as response:
-                answer = _read(response)
+            with asking as response:
+                answer = _read(response, until_s=until_s)
         except httpx.RequestError as error:
             return exchange.failed(error)
         return exchange.answered(answer)
 
 
-def _read(response: httpx.Response) -> Answer:
+def _read(response: httpx.Response, *, until_s: float) -> Answer:
+    """The whole answer; the timeout of httpx is one for each read, and a server may send byte by byte."""
     headers = dict(response.headers)
     body = Body(response.status_code, headers)
     for piece in cast(httpx.SyncByteStream, response.stream):  # as it came: `Body` unpacks it
         body.add(piece)
+        if time.monotonic() > until_s:
+            raise httpx.ReadTimeout("the whole answer took too long")
     return Answer(response.status_code, headers, body.end())
