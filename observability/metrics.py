@@ -114,6 +114,9 @@ bridge_waiting = Gauge(
 )
 bridge_redeliveries = Counter("pgw_bridge_redeliveries", "Messages that were delivered more than once.")
 outcomes_settled = Counter("pgw_outcomes_settled", "Predictions of which it became known what came of them.")
+outcomes_passed_over = Counter(
+    "pgw_outcomes_passed_over", "Messages by which nobody was settled, for it would have taken too long."
+)
 outcomes_waiting = Gauge(
     "pgw_outcomes_waiting_messages",
     "Recorded messages whose predictions are not looked at for their outcomes yet.",

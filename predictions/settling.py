@@ -8,6 +8,8 @@
 3. One settles at a time: who finds the place held leaves it.
 4. A slice that brings more outcomes than one transaction may take stays where it is, and the next one brings
    the rest.
+5. No statement takes longer than a deadline: who calls then takes a shorter slice, and passes over a single
+   prediction that is too slow by itself.
 
 Two statements do the work, in the database. SQLite has no statements within statements: there what the first
 half has written comes back and is given to the second.
@@ -26,8 +28,11 @@ from django.db import connection, transaction
 from observability.driver_times import as_moment
 from predictions import horizons
 from predictions import settling_statements as statements
+from predictions.deadlines import DeadlinePassed, deadline
 from predictions.models import Prediction, SettledPlace
 
+# The bridge waits a little longer than this for a whole transaction, and on SQLite the freight waits for it.
+DEADLINE_S = 2.0
 _FIRST_ROW = 1
 _OFF = (
     "enable_seqscan",
@@ -60,11 +65,19 @@ class Slice:
     is_last: bool
 
 
+class SliceTooSlow(Exception):
+    """What lies after `place` was not settled before the deadline, and nothing of it is done."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"what comes after {place} takes too long to settle")
+        self.place = place
+
+
 def settle_slice(*, upto: Place | None, now: datetime, most: int, most_settled: int) -> Slice | None:
     """Settle the next `most` predictions up to the place `upto`; None while somebody else does.
 
     Everything up to `upto` must be in the record: what is stored there later is passed over.
-    Raises Django's database errors.
+    Raises `SliceTooSlow` and Django's database errors.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         _prefer_indexes(cursor)
@@ -74,18 +87,38 @@ def settle_slice(*, upto: Place | None, now: datetime, most: int, most_settled: 
         count, end, lengths = _look_ahead(cursor, begin, upto, most)
         settled = 0
         if end is not None:
-            span = [begin.epoch, begin.seq, end.epoch, end.seq]
-            _note(cursor, span, lengths)
-            settled = _settle(cursor, span, now, most_settled)
+            try:
+                with deadline(cursor, DEADLINE_S):
+                    span = [begin.epoch, begin.seq, end.epoch, end.seq]
+                    _note(cursor, span, lengths)
+                    settled = _settle(cursor, span, now, most_settled)
+            except DeadlinePassed as error:
+                raise SliceTooSlow(begin) from error
             if settled >= most_settled:
                 return Slice(begin, count, settled, is_last=False)
         is_last = count < most
         # What could not be recorded lies behind us as well.
         reached = max(end or begin, upto) if is_last and upto is not None else end or begin
         if reached != begin:
-            update = f"UPDATE {_PLACE} SET epoch = %s, seq = %s WHERE id = {_FIRST_ROW}"  # noqa: S608 - constants
-            cursor.execute(update, [reached.epoch, reached.seq])
+            _move(cursor, reached)
         return Slice(reached, count, settled, is_last=is_last)
+
+
+def pass_over(place: Place) -> Place | None:
+    """Note the one prediction after `place` and leave it unsettled; where it stands, None if nobody needs it.
+
+    It waits for its outcome and is a price as others are, but nobody is settled by it until all is looked at
+    again. Raises Django's database errors.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        _prefer_indexes(cursor)
+        if _take_place(cursor) != place:  # another bridge has done it meanwhile, or is about to
+            return None
+        _, end, lengths = _look_ahead(cursor, place, None, 1)
+        if end is not None:
+            _note(cursor, [place.epoch, place.seq, end.epoch, end.seq], lengths)
+            _move(cursor, end)
+        return end
 
 
 def start_over() -> None:
@@ -122,6 +155,11 @@ def _take_place(cursor: Any) -> Place | None:
         cursor.execute(query)
         row = cursor.fetchone()
     return None if row is None else Place(*row)
+
+
+def _move(cursor: Any, place: Place) -> None:
+    update = f"UPDATE {_PLACE} SET epoch = %s, seq = %s WHERE id = {_FIRST_ROW}"  # noqa: S608 - constants
+    cursor.execute(update, [place.epoch, place.seq])
 
 
 def _look_ahead(

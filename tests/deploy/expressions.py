@@ -41,6 +41,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pgw_bridge_waiting_messages": ("gauge", ()),
     "pgw_bridge_redeliveries_total": ("counter", ()),
     "pgw_outcomes_settled_total": ("counter", ()),
+    "pgw_outcomes_passed_over_total": ("counter", ()),
     "pgw_outcomes_waiting_messages": ("gauge", ()),
     "pgw_dead_letters": ("gauge", ()),
     "pgw_jobs": ("gauge", ("state",)),
