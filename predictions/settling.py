@@ -11,10 +11,10 @@
 5. No statement takes longer than a deadline: who calls then takes a shorter slice, and passes over a single
    prediction that is too slow by itself.
 
-Three statements do the work, in the database. One notes the slice, one looks up what its own predictions wait
-for, and one settles who waited before: those found nothing among what was there, so that only the prices of the
-slice are new to them. SQLite has no statements within statements: there what a statement has written comes back
-and is given to another.
+Three statements do the work, in the database. One notes the slice, one looks up what its own predictions
+wait for, and one settles who waited before: those found nothing among what was there, so that only the prices
+of the slice are new to them. SQLite has no statements within statements: there what a statement has written
+comes back and is given to another.
 """
 
 from __future__ import annotations

@@ -97,10 +97,10 @@ def test_in_whatever_order_they_come_the_outcome_is_the_first_price_there_was(se
 
 def _first_price(one: PredictionDocument, heard: list[PredictionDocument]) -> float | None:
     """The definition of an outcome, word for word."""
-    due_at = one.as_of + timedelta(seconds=1)
+    due_at = (one.as_of or one.timestamp) + timedelta(seconds=1)
     prices = [
-        (other.as_of, other.timestamp, other.current_price)
+        (other.as_of or other.timestamp, other.timestamp, other.current_price)
         for other in heard
-        if other.as_of >= due_at and other.timestamp > one.timestamp
+        if (other.as_of or other.timestamp) >= due_at and other.timestamp > one.timestamp
     ]
     return min(prices)[2] if prices else None
