@@ -155,11 +155,11 @@ class _Explained:
 
         from predictions.settling_statements import SETTLE_POSTGRES
 
-        if self.is_wanted and query == SETTLE_POSTGRES:
+        if self.is_wanted and query in SETTLE_POSTGRES:
             begun = time.perf_counter()
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {query}", values)
-                self.plan = [line for (line,) in cursor.fetchall()]
+                self.plan += [line for (line,) in cursor.fetchall()]
                 transaction.set_rollback(True)
             self.took_s = time.perf_counter() - begun
         return execute(query, values, many, context)

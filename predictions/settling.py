@@ -11,8 +11,10 @@
 5. No statement takes longer than a deadline: who calls then takes a shorter slice, and passes over a single
    prediction that is too slow by itself.
 
-Two statements do the work, in the database. SQLite has no statements within statements: there what the first
-half has written comes back and is given to the second.
+Three statements do the work, in the database. One notes the slice, one looks up what its own predictions
+wait for, and one settles who waited before: those found nothing among what was there, so that only the prices
+of the slice are new to them. SQLite has no statements within statements: there what a statement has written
+comes back and is given to another.
 """
 
 from __future__ import annotations
@@ -208,11 +210,18 @@ def _made_in_sqlite(symbol: str, model: str, horizon: str, as_of: Any, due_at: A
 
 def _settle(cursor: Any, span: list[Any], now: datetime, most: int) -> int:
     """Settle what the slice brings, `most` at most; how many that were."""
-    values = [*span, most, connection.ops.adapt_datetimefield_value(now)]
+    settled = 0
+    for statement in statements.SETTLE_POSTGRES if _is_postgres() else statements.SETTLE_SQLITE:
+        if settled < most:
+            values = [*span, most - settled, connection.ops.adapt_datetimefield_value(now)]
+            settled += _settle_by(cursor, statement, values)
+    return settled
+
+
+def _settle_by(cursor: Any, statement: str, values: list[Any]) -> int:
+    cursor.execute(statement, values)
     if _is_postgres():
-        cursor.execute(statements.SETTLE_POSTGRES, values)
         return int(cursor.fetchone()[0])
-    cursor.execute(statements.SETTLE_SQLITE, values)
     rows = cursor.fetchall()
     _give_back(cursor, "settled", [*statements.SETTLED, "day"], rows, statements.COUNT_SETTLED_SQLITE)
     return len(rows)

@@ -1,6 +1,6 @@
 """The statements of `predictions.settling`, for Postgres and SQLite: what the slice of a record brings.
 
-A slice is what lies after one place of the stream and up to another. The first half notes each prediction of
+A slice is what lies after one place of the stream and up to another. The first part notes each prediction of
 it with the end of its horizon, the second settles whoever waits for a market time that the slice has reached;
 both add to the sums of the day. `made` and `settled` are what was written, as rows: in Postgres from the
 statement itself, in SQLite given back as JSON.
@@ -86,27 +86,69 @@ ON CONFLICT (symbol, day, model_version, horizon) DO UPDATE SET
 """  # noqa: S608 - constants
 NOTE_POSTGRES = f"WITH noted AS ({_NOTE_POSTGRES}), made AS ({_NEW_POSTGRES}) {COUNT_MADE}"
 
-# 2. What the slice brings: of all who wait for a market time that it has reached, the first price then.
+# 2. What the predictions of the slice themselves wait for: looked up among all prices.
 
-_REACHED = f"""
+# Nearly always the first price by market time is the one. Where many of those are older than the prediction,
+# as when market times run backwards, the price is among the few that are newer. All else walks to the end.
+_NEAR, _FEW = 50, 4_000
+_COMES = f"k.symbol = o.symbol AND k.as_of >= o.due_at AND k.timestamp > o.timestamp AND k.price {_WITHIN}"
+_BY_MARKET_TIME = f"FROM {_OUTCOMES} AS k WHERE k.symbol = o.symbol AND k.as_of >= o.due_at"
+_LATER = f"FROM {_OUTCOMES} AS k WHERE k.symbol = o.symbol AND k.timestamp > o.timestamp ORDER BY k.timestamp"
+_IS_FAR = f"EXISTS (SELECT 1 {_BY_MARKET_TIME} ORDER BY k.as_of, k.timestamp LIMIT 1 OFFSET {_NEAR - 1})"
+_HAS_MANY_LATER = f"EXISTS (SELECT 1 {_LATER} LIMIT 1 OFFSET {_FEW})"
+_FIRST = "ORDER BY k.as_of, k.timestamp LIMIT 1"
+
+
+_PRICE = "k.symbol, k.price, k.as_of, k.timestamp"
+
+
+def _first(columns: str, prices: str, condition: str = "true") -> str:
+    return f"(SELECT {columns} FROM ({prices}) AS k WHERE {_COMES} AND {condition} {_FIRST})"  # noqa: S608
+
+
+def _first_near(columns: str, price: str) -> str:
+    return _first(columns, f"SELECT {price} {_BY_MARKET_TIME} ORDER BY k.as_of, k.timestamp LIMIT {_NEAR}")
+
+
+def _first_of_all(columns: str, price: str) -> list[str]:
+    walk = f"SELECT {price} FROM {_OUTCOMES} AS k WHERE {_COMES} {_FIRST}"  # noqa: S608 - constants
+    return [
+        _first_near(columns, price),
+        _first(columns, f"SELECT {price} {_LATER} LIMIT {_FEW}", f"{_IS_FAR} AND NOT {_HAS_MANY_LATER}"),
+        _first(columns, walk, f"{_IS_FAR} AND {_HAS_MANY_LATER}"),
+    ]
+
+
+def _first_heard(columns: str, price: str) -> list[str]:
+    heard = "SELECT * FROM heard"
+    return [_first_near(columns, price), _first(columns, heard)]
+
+
+# 3. What the slice brings to whoever waited before: its own prices alone, all others were there already.
+
+# Of the slice only what has both a later market time and a later timestamp than anything else there matters:
+# the last of these steps that has reached the end of a horizon tells whether there is a price at all.
+_STEPS = f"""
 heard AS MATERIALIZED (
-    SELECT symbol, MAX(as_of) AS as_of, MAX(timestamp) AS timestamp
-    FROM {_RECORD} AS p WHERE {_OF_SLICE} GROUP BY symbol
+    SELECT symbol, as_of, timestamp, current_price AS price, {{place}} AS place
+    FROM {_RECORD} AS p WHERE {_OF_SLICE} AND current_price {_WITHIN}
 ),
--- What comes late finds its price among what was heard before.
-reach AS MATERIALIZED (
-    SELECT symbol, CASE
-        WHEN timestamp < (SELECT MAX(timestamp) FROM {_OUTCOMES} AS o WHERE o.symbol = heard.symbol)
-        THEN (SELECT MAX(as_of) FROM {_OUTCOMES} AS o WHERE o.symbol = heard.symbol) ELSE as_of END AS as_of
-    FROM heard
+climbed AS (
+    SELECT symbol, as_of, timestamp, MAX(timestamp) OVER (
+        PARTITION BY symbol ORDER BY as_of DESC, timestamp DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS latest FROM heard
+),
+steps AS MATERIALIZED (
+    SELECT symbol, as_of, timestamp,
+        COALESCE(LEAD(as_of) OVER (PARTITION BY symbol ORDER BY as_of DESC), '0001-01-01 00:00:00') AS below
+    FROM climbed WHERE latest IS NULL OR timestamp > latest
 )"""  # noqa: S608 - constants
 # Nothing more is asked of them, so that the index of what is awaited is the only one that suits.
 _AWAITED = (
-    "o.symbol = reach.symbol AND o.due_at <= reach.as_of AND o.due_at IS NOT NULL AND o.settled_at IS NULL"
+    "o.symbol = steps.symbol AND o.due_at > steps.below AND o.due_at <= steps.as_of"
+    " AND o.due_at IS NOT NULL AND o.settled_at IS NULL"
 )
-_FIRST_PRICE = f"""
-FROM {_OUTCOMES} AS k WHERE k.symbol = o.symbol AND k.as_of >= o.due_at AND k.timestamp > o.timestamp
-    AND k.price {_WITHIN} ORDER BY k.as_of, k.timestamp LIMIT 1"""
 SETTLED = (
     "symbol",
     "model_version",
@@ -119,15 +161,34 @@ SETTLED = (
     "interval_high",
     "interval_level",
 )
-_SETTLE_POSTGRES = f"""
-WITH {_REACHED},
+_PLACE_IN_SQLITE = f"""(
+    SELECT x.rowid FROM {_OUTCOMES} AS x WHERE x.symbol = p.symbol AND x.timestamp = p.timestamp
+    AND x.model_version = p.model_version
+)"""  # noqa: S608 - constants
+_OWN = f"""
+SELECT o.symbol, o.timestamp, o.model_version, o.due_at {{place}}
+FROM {_RECORD} AS p JOIN {_OUTCOMES} AS o
+    ON o.symbol = p.symbol AND o.timestamp = p.timestamp AND o.model_version = p.model_version
+WHERE {_OF_SLICE} AND o.due_at IS NOT NULL AND o.settled_at IS NULL
+"""  # noqa: S608 - constants
+# A plain join may read the index from end to end for each symbol; OFFSET keeps it from becoming one.
+_REACHED_POSTGRES = f"""
+SELECT o.* FROM steps CROSS JOIN LATERAL (SELECT * FROM {_OUTCOMES} AS o WHERE {_AWAITED} OFFSET 0) AS o
+WHERE o.timestamp < steps.timestamp
+"""  # noqa: S608 - constants
+_REACHED_SQLITE = f"""
+SELECT o.*, o.rowid AS place FROM steps JOIN {_OUTCOMES} AS o ON {_AWAITED}
+WHERE o.timestamp < steps.timestamp
+"""  # noqa: S608 - constants
+
+
+def _settle_postgres(tables: str, waiting: str, first: list[str]) -> str:
+    found = " UNION ALL ".join(first)
+    return f"""
+WITH {tables}
 due AS (
     SELECT o.symbol, o.timestamp, o.model_version, first.price AS actual_price, first.as_of AS actual_as_of
-    FROM reach
-    -- A plain join may read the index from end to end for each symbol; OFFSET keeps it from becoming one.
-    CROSS JOIN LATERAL (SELECT * FROM {_OUTCOMES} AS o WHERE {_AWAITED} OFFSET 0) AS o
-    CROSS JOIN LATERAL (SELECT k.price, k.as_of {_FIRST_PRICE}) AS first
-    LIMIT %s
+    FROM ({waiting} OFFSET 0) AS o CROSS JOIN LATERAL (SELECT * FROM ({found}) AS k LIMIT 1) AS first LIMIT %s
 ),
 settled AS (
     UPDATE {_OUTCOMES} AS o
@@ -135,17 +196,23 @@ settled AS (
     FROM due
     WHERE o.symbol = due.symbol AND o.timestamp = due.timestamp AND o.model_version = due.model_version
     RETURNING {", ".join(f"o.{name}" for name in SETTLED)}, (o.as_of AT TIME ZONE 'UTC')::date AS day
-)"""  # noqa: S608 - constants
-SETTLE_SQLITE = f"""
-WITH {_REACHED},
+), counted AS ({_COUNT_SETTLED.format(least="LEAST", greatest="GREATEST")})
+SELECT COUNT(*) FROM settled"""  # noqa: S608 - constants
+
+
+def _settle_sqlite(tables: str, waiting: str, first: list[str]) -> str:
+    return f"""
+WITH {tables}
 due AS (
-    SELECT o.rowid AS place, (SELECT k.rowid {_FIRST_PRICE}) AS first
-    FROM reach JOIN {_OUTCOMES} AS o ON {_AWAITED} WHERE first IS NOT NULL LIMIT %s
+    SELECT * FROM (SELECT o.place, COALESCE({", ".join(first)}) AS first FROM ({waiting}) AS o)
+    WHERE first IS NOT NULL LIMIT %s
 )
 UPDATE {_OUTCOMES} SET actual_price = first.price, actual_as_of = first.as_of, settled_at = %s
 FROM due JOIN {_OUTCOMES} AS first ON first.rowid = due.first WHERE {_OUTCOMES}.rowid = due.place
 RETURNING {", ".join(SETTLED)}, date(as_of)
 """  # noqa: S608 - constants
+
+
 _COUNT_SETTLED = f"""
 INSERT INTO {_DAYS} AS known (symbol, day, model_version, horizon, first_as_of, last_as_of, {_SUMS})
 SELECT symbol, day, model_version, horizon, MIN(as_of), MAX(as_of), 0, 0, COUNT(*),
@@ -168,7 +235,13 @@ ON CONFLICT (symbol, day, model_version, horizon) DO UPDATE SET
     interval_levels = known.interval_levels + excluded.interval_levels
 """  # noqa: S608 - constants
 COUNT_SETTLED_SQLITE = _COUNT_SETTLED.format(least="MIN", greatest="MAX")
+_IN_POSTGRES, _IN_SQLITE = ("k.price, k.as_of", _PRICE), ("k.place", f"{_PRICE}, k.rowid AS place")
+# In this order: what is left of the slice itself then waits as all others do.
 SETTLE_POSTGRES = (
-    f"{_SETTLE_POSTGRES}, counted AS ({_COUNT_SETTLED.format(least='LEAST', greatest='GREATEST')})"  # noqa: S608
-    " SELECT COUNT(*) FROM settled"
+    _settle_postgres("", _OWN.format(place=""), _first_of_all(*_IN_POSTGRES)),
+    _settle_postgres(_STEPS.format(place="0") + ",", _REACHED_POSTGRES, _first_heard(*_IN_POSTGRES)),
+)
+SETTLE_SQLITE = (
+    _settle_sqlite("", _OWN.format(place=", o.rowid AS place"), _first_of_all(*_IN_SQLITE)),
+    _settle_sqlite(_STEPS.format(place=_PLACE_IN_SQLITE) + ",", _REACHED_SQLITE, _first_heard(*_IN_SQLITE)),
 )
