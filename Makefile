@@ -50,7 +50,7 @@ check: .venv/.dev tools/node_modules ## lint, types, direction of imports, migra
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/redocly lint docs/openapi.json
 
 test: .venv/.dev tools/node_modules ## the test suite on real Postgres, Valkey and NATS
-	$(PY) -m pytest -n 4 --dist worksteal $(ARGS)
+	$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
 coverage: .venv/.dev ## the same, half as fast, with coverage of all processes that tests start
 	COVERAGE_PATCH=subprocess $(MAKE) --no-print-directory test \

@@ -21,7 +21,7 @@ def count_passed(files: list[str], *, leaving_out: str, folder: Path) -> int:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

@@ -40,7 +40,7 @@ def append(documents: list[PredictionDocument]) -> None:
         assert all(record.append(documents[first : first + 1_000]))
 
 
-def settle(most: int, most_settled: int = 5_000) -> None:
+def settle(most: int, most_settled: int = 1_000) -> None:
     for _ in range(1_000):
         done = settling.settle_slice(upto=None, now=MADE, most=most, most_settled=most_settled)
         assert done is not None
@@ -51,7 +51,7 @@ def settle(most: int, most_settled: int = 5_000) -> None:
 
 def test_market_times_that_run_backwards_keep_nobody_from_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look-up past all that was heard before would take far longer than the deadline."""
-    monkeypatch.setattr(settling, "DEADLINE_S", 1.5)
+    monkeypatch.setattr(settling, "DEADLINE_S", 5.0)
     size = 1_000 if connection.vendor == "postgresql" else 250
     append([document(n, n * timedelta(milliseconds=1), -n * MINUTE) for n in range(BACKFILLED)])
     two_hours, second = timedelta(hours=2), timedelta(seconds=1)
