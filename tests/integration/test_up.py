@@ -145,8 +145,9 @@ def _check_greeting(up: Up, url: str) -> str:
     assert f"live    {url}/" in up.printed
     shown = re.search(r'data-key="(pgw_live_\w+)"', dashboard)
     assert shown
-    profile = httpx.get(f"{url}/auth/profile", headers={"X-API-Key": shown[1]}).json()
-    assert profile["tier"] == "dashboard"
+    shared = {"X-API-Key": shown[1]}
+    assert httpx.get(f"{url}/api/symbols", headers=shared).status_code == 200
+    assert httpx.get(f"{url}/auth/profile", headers=shared).json()["error"] == "FORBIDDEN"
     assert f"npx --yes wscat -c 'ws://{url.removeprefix('http://')}/ws/predictions'" in up.printed
 
     password = re.search(r"user admin, password (\S+)", up.printed)

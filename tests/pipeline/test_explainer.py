@@ -43,7 +43,7 @@ VALUE = st.one_of(
     st.none(),
 )
 NAME = st.one_of(ANY_TEXT, ANY_TEXT.map(lambda text: f"contribution_{text}"[:128]))
-PRICE = st.floats(min_value=5e-324, allow_infinity=False, allow_nan=False)
+PRICE = st.floats(min_value=1e-30, max_value=1e30)
 
 
 @pytest.fixture(scope="module")
