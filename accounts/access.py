@@ -35,7 +35,7 @@ PUBLIC = Need(public=True)
 _READ = Need("predictions:read", anonymous=True, cost=1)
 _READ_EXPLANATION = Need("explanations:read", cost=1)
 _WRITE_EXPLANATION = Need("explanations:write", cost=1)
-_ANY_CREDENTIAL = Need(personal=True)
+_PERSONAL = Need(personal=True)
 
 ROUTES: dict[str, dict[str, Need]] = {
     "prediction": {"GET": _READ},
@@ -49,11 +49,11 @@ ROUTES: dict[str, dict[str, Need]] = {
     "auth-refresh": {"POST": PUBLIC},
     "auth-logout": {"POST": PUBLIC},
     "auth-register": {"POST": Need(anonymous=True, strangers=True, personal=True, cost=1)},
-    "auth-profile": {"GET": _ANY_CREDENTIAL},
-    "auth-keys": {"GET": _ANY_CREDENTIAL},
-    "auth-key": {"GET": _ANY_CREDENTIAL, "PATCH": _ANY_CREDENTIAL},
-    "auth-rotate-key": {"POST": _ANY_CREDENTIAL},
-    "auth-revoke": {"DELETE": _ANY_CREDENTIAL},
+    "auth-profile": {"GET": _PERSONAL},
+    "auth-keys": {"GET": _PERSONAL},
+    "auth-key": {"GET": _PERSONAL, "PATCH": _PERSONAL},
+    "auth-rotate-key": {"POST": _PERSONAL},
+    "auth-revoke": {"DELETE": _PERSONAL},
     "auth-ws-ticket": {"POST": Need("stream", personal=True)},
     "dashboard": {"GET": PUBLIC},
     "openapi": {"GET": PUBLIC},

@@ -8,21 +8,22 @@ import msgspec
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
 from accounts import key_views, login_views
-from accounts.key_answers import KeyAnswer, KeyPageAnswer, NewKeyAnswer, ProfileAnswer, RotatedKeyAnswer
+from accounts.key_answers import (
+    KeyAnswer,
+    KeyPageAnswer,
+    NewKeyAnswer,
+    ProfileAnswer,
+    PublicId,
+    RotatedKeyAnswer,
+)
 from accounts.key_serializers import ChangeBody, EmptyBody, RegisterBody, RotateBody
 from accounts.login_serializers import LoginBody, LogoutBody, RefreshBody
-from accounts.schema_parts import LOCATION, Schema, codes, header, in_path, in_query
+from accounts.schema_parts import LOCATION, Schema, codes, header, in_path, in_query, page_size
 from accounts.tickets import LIFETIME_S
 from accounts.tokens import LONGEST_TOKEN
 
 _LOGIN, _KEYS, _SOCKET = ["Login"], ["Keys"], ["WebSocket"]
-_PUBLIC_ID: Schema = {
-    "type": "string",
-    "minLength": 22,
-    "maxLength": 22,
-    "pattern": "^[0-9A-Za-z]{22}$",
-    "examples": ["0fRf8LNxqQmUgjEVQ0qZ2k"],
-}
+_PUBLIC_ID: Schema = {**msgspec.json.schema(PublicId), "examples": ["0fRf8LNxqQmUgjEVQ0qZ2k"]}
 _CREATED_AT = header("Location", "Where the new key is shown, without its secret.", LOCATION, 201)
 _DONE = OpenApiResponse(description="Done; there is nothing to show.")
 
@@ -148,11 +149,7 @@ extend_schema_view(
         description="With the scope `keys:write` all keys of the account; else a person those they made, and "
         "a key itself. Newest first, a page at a time.",
         parameters=[
-            in_query(
-                "limit",
-                "The most keys of a page.",
-                {"type": "integer", "minimum": 1, "maximum": 100, "default": 50},
-            ),
+            page_size("keys", 100, 50),
             in_query("cursor", "The `next` of the page before.", _PUBLIC_ID),
         ],
         responses={200: OpenApiResponse(KeyPageAnswer, "A page.")},

@@ -54,6 +54,12 @@ def in_query(name: str, description: str, schema: Schema, **more: Any) -> OpenAp
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description, **more)
 
 
+def page_size(what: str, most: int, default: int) -> OpenApiParameter:
+    """``limit``: the most `what` of a page."""
+    bounds = {"minimum": 1, "maximum": most, "default": default}
+    return in_query("limit", f"The most {what} of a page.", {"type": "integer", **bounds})
+
+
 ANY_HEADER: Schema = {"type": "string", "maxLength": 60_000, "pattern": r"^[\t -~\x80-\xff]*$"}
 """Whatever fits into the head of a request: what nobody can read in it is taken for nothing."""
 

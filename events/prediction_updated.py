@@ -21,8 +21,10 @@ AHEAD_OF_PUBLISHING = timedelta(minutes=5)
 AHEAD_OF_TIMESTAMP = timedelta(days=1)
 """How far a clock may be ahead. One message from a far future would be the newest of its symbol for ever."""
 
-# Beyond these nobody can compute with it, and no page can draw it.
-Price = Annotated[float, msgspec.Meta(ge=1e-30, le=1e30)]
+LEAST_PRICE, GREATEST_PRICE = 1e-30, 1e30
+"""Beyond these nobody can compute with a price, and no page can draw it."""
+
+Price = Annotated[float, msgspec.Meta(ge=LEAST_PRICE, le=GREATEST_PRICE)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Control characters are refused: Postgres cannot store NUL, and none of them belongs into a label.
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
@@ -105,10 +107,10 @@ def check_times(event: PredictionUpdated, *, published_at: datetime) -> None:
             f"Time {event.timestamp.isoformat()} is more than 5 minutes after it was published,"
             f" {published_at.isoformat()} - at `$.timestamp`"
         )
-    if event.market_time - event.timestamp > AHEAD_OF_TIMESTAMP:
+    market_time = event.market_time
+    if market_time - event.timestamp > AHEAD_OF_TIMESTAMP:
         raise PayloadRefused(
-            f"Market time {event.market_time.isoformat()} is more than a day after the timestamp"
-            " - at `$.as_of`"
+            f"Market time {market_time.isoformat()} is more than a day after the timestamp - at `$.as_of`"
         )
 
 

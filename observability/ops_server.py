@@ -85,10 +85,14 @@ async def _answer(
         text = await asyncio.get_running_loop().run_in_executor(None, exposition.render)
         return 200, exposition.CONTENT_TYPE.encode(), text
     if path in health_report.READY_PATHS:
-        reason = health_report.why_not_ready(await probes.look())
-        told = msgspec.json.encode({"status": "not ready", "detail": reason})
-        return (503, _JSON, told) if reason else (200, _JSON, health_report.READY)
+        return _ready(health_report.why_not_ready(await probes.look()))
     if path == "/health":
         found = health_report.report(await probes.look(), about)
         return (503 if found["status"] == "unhealthy" else 200), _JSON, msgspec.json.encode(found)
     return 404, _JSON, b'{"status":"there is /health, /health/ready, /health/live and /metrics"}'
+
+
+def _ready(why_not: str) -> tuple[int, bytes, bytes]:
+    if not why_not:
+        return 200, _JSON, health_report.READY
+    return 503, _JSON, msgspec.json.encode({"status": "not ready", "detail": why_not})

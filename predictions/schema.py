@@ -8,7 +8,7 @@ import msgspec
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 
-from accounts.schema_parts import IF_NONE_MATCH, UNCHANGED, Schema, codes, in_path, in_query
+from accounts.schema_parts import IF_NONE_MATCH, UNCHANGED, Schema, codes, in_path, in_query, page_size
 from events.prediction_updated import MAX_SYMBOL_LENGTH
 from predictions.accuracy import AccuracyAnswer
 from predictions.answers import PredictionAnswer, Symbol
@@ -20,13 +20,13 @@ _TAGS = ["Predictions"]
 # That of the setting where nothing else is set; a gateway with another one serves that in its place.
 _PATTERN = "^[A-Z]{1,5}$"
 
-SYMBOL: Schema = {
+_PLAIN: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": MAX_SYMBOL_LENGTH,
     "pattern": _PATTERN,
-    "examples": ["AAPL"],
 }
+SYMBOL: Schema = {**_PLAIN, "examples": ["AAPL"]}
 IN_PATH = in_path("symbol", "In upper case; lower case is refused, not guessed.", SYMBOL)
 _FEATURES = in_query(
     "include_features",
@@ -89,7 +89,7 @@ extend_schema_view(
                 "Separated by commas, or named several times.",
                 {
                     "type": "array",
-                    "items": {name: value for name, value in SYMBOL.items() if name != "examples"},
+                    "items": _PLAIN,
                     "minItems": 1,
                     "maxItems": MAX_SYMBOLS,
                     "examples": [["AAPL", "MSFT"]],
@@ -119,11 +119,7 @@ extend_schema(
             "from", "Not before; RFC 3339 with an offset, or a date, which is its midnight UTC.", _MOMENT
         ),
         in_query("to", "Not after; as `from`, and not before it.", _MOMENT),
-        in_query(
-            "limit",
-            "The most predictions of a page.",
-            {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-        ),
+        page_size("predictions", 1000, 100),
         in_query(
             "cursor",
             "The `next` of the page before.",
@@ -174,15 +170,11 @@ extend_schema_view(
         summary="List the symbols that have predictions",
         description="A page at a time, in their order: as long as `has_more`, `next` goes into `after`.",
         parameters=[
-            in_query(
-                "limit",
-                "The most symbols of a page.",
-                {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-            ),
+            page_size("symbols", 1000, 100),
             in_query(
                 "after",
                 "The `next` of the page before.",
-                {name: value for name, value in SYMBOL.items() if name != "examples"},
+                _PLAIN,
             ),
             IF_NONE_MATCH,
         ],

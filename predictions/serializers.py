@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from events.prediction_updated import parse_market_time
+from events.prediction_updated import MAX_SYMBOL_LENGTH, parse_market_time
 from predictions import accuracy, cursors, horizons
 
 
@@ -53,15 +53,31 @@ class WindowField(serializers.Field[timedelta | None, str, str, Any]):
     }
 
     def to_internal_value(self, data: str) -> timedelta | None:
-        length = horizons.read_length(data)
         if data == accuracy.ALL:
             return None
+        length = horizons.read_length(data)
         if length is None or length < accuracy.SHORTEST_WINDOW:
             self.fail("invalid")
         return length
 
     def to_representation(self, value: timedelta | None) -> str:
         return accuracy.ALL if value is None else f"{value.total_seconds():.6f}s"
+
+
+class FlagField(serializers.Field[bool, str, str, Any]):
+    """``true`` or ``false``."""
+
+    default_error_messages = {
+        "invalid_choice": serializers.ChoiceField.default_error_messages["invalid_choice"]
+    }
+
+    def to_internal_value(self, data: str) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid_choice", input=data)
+        return data == "true"
+
+    def to_representation(self, value: bool) -> str:
+        return str(value).lower()
 
 
 class AccuracyQuery(serializers.Serializer[Any]):
@@ -73,11 +89,7 @@ class AccuracyQuery(serializers.Serializer[Any]):
 class FeaturesQuery(serializers.Serializer[Any]):
     """``include_features``: whether the model's inputs are part of the answer."""
 
-    include_features = serializers.ChoiceField(choices=["true", "false"], default="false")
-
-    def validate_include_features(self, value: str) -> bool:
-        """The parameter as a boolean."""
-        return value == "true"
+    include_features = FlagField(default=False)
 
 
 class NewestQuery(FeaturesQuery):
@@ -86,16 +98,19 @@ class NewestQuery(FeaturesQuery):
     as_of = MomentField(required=False)
 
 
+class SymbolsQuery(serializers.Serializer[Any]):
+    """The size of a page, and the symbol that it comes after."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
+    after = serializers.CharField(required=False, max_length=MAX_SYMBOL_LENGTH)
+
+
 class HistoryQuery(FeaturesQuery):
     """Range, page size and place of a history call, and whether outcomes are part of it."""
 
-    include_outcome = serializers.ChoiceField(choices=["true", "false"], default="false")
+    include_outcome = FlagField(default=False)
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     cursor = CursorField(required=False)
-
-    def validate_include_outcome(self, value: str) -> bool:
-        """The parameter as a boolean."""
-        return value == "true"
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so these two cannot be class attributes.

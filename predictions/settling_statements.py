@@ -8,11 +8,12 @@ statement itself, in SQLite given back as JSON.
 
 from __future__ import annotations
 
+from events.prediction_updated import GREATEST_PRICE, LEAST_PRICE
 from predictions.models import AccuracyDay, Outcome, Prediction
 
 _RECORD, _OUTCOMES, _DAYS = (model._meta.db_table for model in (Prediction, Outcome, AccuracyDay))
 # Sums of what lies within cannot overflow, whatever a pipeline sends; what lies outside has no outcome.
-_WITHIN = "BETWEEN 1e-30 AND 1e30"
+_WITHIN = f"BETWEEN {LEAST_PRICE} AND {GREATEST_PRICE}"
 _OF_SLICE = "(p.epoch, p.seq) > (%s, %s) AND (p.epoch, p.seq) <= (%s, %s)"
 
 # 1. Each prediction of the slice is noted with its end, and counted.

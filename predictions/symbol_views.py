@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from rest_framework import serializers, viewsets
+from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from predictions import answers, known_symbols
 from predictions.answers import Symbol
-from predictions.views import cached, checked_symbol
+from predictions.serializers import SymbolsQuery
+from predictions.views import cached, checked_query, checked_symbol
 
-
-class SymbolsQuery(serializers.Serializer[Any]):
-    """The size of a page, and the symbol that it comes after."""
-
-    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
-    after = serializers.CharField(required=False, max_length=32)
+_QUERY = SymbolsQuery()
 
 
 class SymbolPage(msgspec.Struct, frozen=True):
@@ -34,7 +30,7 @@ class SymbolViewSet(viewsets.ViewSet):
 
     def list(self, request: Request) -> Response:
         """A page of them. The caller keeps it as long as predictions: new symbols are rare."""
-        query: dict[str, Any] = SymbolsQuery().run_validation(dict(request.query_params.items()))
+        query = checked_query(request, _QUERY)
         start = checked_symbol(query["after"]) if "after" in query else ""
         found = known_symbols.after(start, limit=query["limit"] + 1)
         page = found[: query["limit"]]

@@ -73,7 +73,7 @@ class PredictionViewSet(viewsets.ViewSet):
     def retrieve(self, request: Request, symbol: str) -> Response:
         """The newest prediction of `symbol`, now or at the moment ``as_of``."""
         symbol = checked_symbol(symbol)
-        query = _checked_query(request, _NEWEST_QUERY)
+        query = checked_query(request, _NEWEST_QUERY)
         moment = query.get("as_of")
         document = _newest([symbol], "prediction", moment).get(symbol)
         if document is None:
@@ -95,7 +95,7 @@ class PredictionViewSet(viewsets.ViewSet):
             raise InvalidSymbol(str(error)) from None
         except symbols.BadSymbolCount as error:
             raise InvalidSymbols(str(error)) from None
-        query = _checked_query(request, _NEWEST_QUERY)
+        query = checked_query(request, _NEWEST_QUERY)
         found = {
             symbol: Shown(document, include_features=query["include_features"])
             for symbol, document in _newest(wanted, "predictions", query.get("as_of")).items()
@@ -105,7 +105,7 @@ class PredictionViewSet(viewsets.ViewSet):
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
         symbol = checked_symbol(symbol)
-        query = _checked_query(request, _HISTORY_QUERY)
+        query = checked_query(request, _HISTORY_QUERY)
         page = record.history(
             symbol,
             start=query.get("from"),
@@ -138,7 +138,7 @@ class PredictionViewSet(viewsets.ViewSet):
     def accuracy(self, request: Request, symbol: str) -> Response:
         """How good the predictions of `symbol` were, by model version and together."""
         symbol = checked_symbol(symbol)
-        window = _checked_query(request, _ACCURACY_QUERY)["window"]
+        window = checked_query(request, _ACCURACY_QUERY)["window"]
         track = track_record.read_track(symbol, window=window, now=timezone.now())
         if track is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
@@ -181,7 +181,7 @@ def _outcomes(symbol: str, page: Sequence[PredictionDocument]) -> list[str]:
     ]
 
 
-def _checked_query(request: Request, query: serializers.Serializer[Any]) -> dict[str, Any]:
+def checked_query(request: Request, query: serializers.Serializer[Any]) -> dict[str, Any]:
     """The query parameters as `query` has them; 400 where they are malformed or empty."""
     checked: dict[str, Any] = query.run_validation(dict(request.query_params.items()))
     return checked

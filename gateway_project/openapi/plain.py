@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from accounts.schema_parts import ANY_HEADER
-from gateway_project.openapi import errors, headers
-from gateway_project.problems import CONTENT_TYPE
+from accounts.schema_parts import ANY_HEADER, UNCHANGED
+from gateway_project.openapi import errors
 
 Schema = dict[str, Any]
 
@@ -98,7 +97,6 @@ def _document(operation_id: str, what: str, version_field: str) -> Schema:
         "maxProperties": 30,
         "additionalProperties": {},
     }
-    unchanged = {"description": "What the caller has, by its `If-None-Match`, still holds.", "headers": {}}
     return {
         "operationId": operation_id,
         "tags": [_CONTRACT],
@@ -114,7 +112,7 @@ def _document(operation_id: str, what: str, version_field: str) -> Schema:
         ],
         "responses": {
             "200": {"description": "The document.", "headers": {}, "content": _content(schema)},
-            "304": unchanged,
+            "304": {"description": UNCHANGED.description, "headers": {}},
         },
     }
 
@@ -183,14 +181,4 @@ OPERATIONS: dict[str, Schema] = {
 
 def without_limit() -> Schema:
     """The 429 of an operation that the gateway does not limit."""
-    ref = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": _FREE_OF_LIMITS,
-        "headers": headers.refs("Retry-After"),
-        "content": {
-            CONTENT_TYPE: {
-                "schema": ref,
-                "examples": {"RATE_LIMIT_EXCEEDED": {"$ref": "#/components/examples/RATE_LIMIT_EXCEEDED"}},
-            }
-        },
-    }
+    return {**errors.responses(["RATE_LIMIT_EXCEEDED"])["429"], "description": _FREE_OF_LIMITS}
