@@ -123,14 +123,18 @@ def redoc(request: HttpRequest) -> HttpResponse:
     return render(request, "redoc.html")
 
 
+def addresses(request: HttpRequest) -> dict[str, str]:
+    """Where this gateway is, as the caller has found it, for samples of calls and of sockets."""
+    base_url = request.build_absolute_uri("/").rstrip("/")
+    return {"base_url": base_url, "socket_url": base_url.replace("http", "ws", 1)}
+
+
 @read_only
 def llms(request: HttpRequest) -> HttpResponse:
     """The same in a page of plain text, for programs that read (llmstxt.org)."""
-    host = request.get_host()
     context = {
         "version": VERSION,
-        "base_url": f"{request.scheme}://{host}",
-        "socket_url": f"{'wss' if request.is_secure() else 'ws'}://{host}",
+        **addresses(request),
         "symbol_pattern": settings.GATEWAY.symbol_pattern,
         "is_open": settings.GATEWAY.anonymous_access,
         "kinds": PROBLEM_TYPES.items(),

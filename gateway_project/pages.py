@@ -53,8 +53,7 @@ def start(request: HttpRequest) -> HttpResponse:
     """The first calls, ready to copy, and every error code."""
     context = {
         "version": VERSION,
-        "base_url": request.build_absolute_uri("/").rstrip("/"),
-        "socket_url": f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}",
+        **contract_pages.addresses(request),
         "kinds": PROBLEM_TYPES.items(),
     }
     return render(request, "start.html", context)
