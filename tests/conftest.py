@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, cast
 
 import psycopg
@@ -102,8 +102,15 @@ def postgres_url() -> str:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A running gateway that tests of this process share; each uses a symbol of its own."""
-    with contextlib.ExitStack() as held:
-        yield _stack(held)
+    with running_stack(_let_strangers_call) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def explaining() -> Iterator[Stack]:
+    """As `stack`, with a worker for explanations."""
+    with running_stack(with_worker=True) as made:
+        yield made
 
 
 @pytest.fixture
@@ -129,13 +136,23 @@ def stack_on_own_postgres(own_postgres: Server) -> Iterator[Stack]:
         yield made
 
 
-def _stack(held: contextlib.ExitStack) -> Stack:
-    made = make_stack(held, os.environ["DATABASE_URL"])
-    # All tests call from one address; the ten calls an hour of strangers are tested on a stack of their own.
+@contextlib.contextmanager
+def running_stack(*prepare: Callable[[Stack], object], with_worker: bool = False) -> Iterator[Stack]:
+    """A gateway on the Postgres of this run, with servers of its own; `prepare` it before it starts."""
+    with contextlib.ExitStack() as held:
+        made = make_stack(held, os.environ["DATABASE_URL"])
+        for step in prepare:
+            step(made)
+        made.start_bridge()
+        if with_worker:
+            made.start_worker()
+        made.start_web()
+        yield made
+
+
+def _let_strangers_call(made: Stack) -> None:
+    """All tests call from one address; the ten calls an hour are tested on a stack of their own."""
     made.execute("UPDATE accounts_limit SET quota = 1000000 WHERE scope = 'ip'")
-    made.start_bridge()
-    made.start_web()
-    return made
 
 
 def make_stack(held: contextlib.ExitStack, server_url: str) -> Stack:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from gateway_project.settings import BASE_DIR
+from tests.browser.axe import find_violations
 from tests.browser.conftest import DESK, PHONE, Watch, picture
 from tests.stack import Stack, event, eventually
 
-AXE = BASE_DIR / "tools/node_modules/axe-core/axe.min.js"
 PAGES = {"/api/docs": "#operations-Operations-getVersion", "/api/redoc": "[id='operation/getVersion']"}
 """With something of each that is there once the document was read."""
 
@@ -37,21 +35,6 @@ def open_page(
     return page, watch
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it is: every rule that it has."""
-    if not AXE.exists():
-        told = "axe is not installed: make tools/node_modules"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    # By the debugger: the page's own policy lets no foreign script in.
-    page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": AXE.read_text()})
-    found: list[dict[str, Any]] = page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-    )
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
 def operation(page: Page, name: str) -> Locator:
     """The operation `name` of Swagger UI, opened."""
     found = page.locator(f"[id$='-{name}']")
@@ -70,7 +53,7 @@ def test_a_page_is_whole_and_can_be_used_by_everybody(
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
     assert page.evaluate("document.documentElement.lang") == "en"
     assert "Prediction Gateway" in page.title()
-    assert violations(page) == []
+    assert find_violations(page) == []
     assert watch.complaints == []
 
 
@@ -84,7 +67,7 @@ def test_an_open_operation_and_the_box_for_keys_can_be_used_by_everybody(
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
     page.get_by_role("button", name="Authorize").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert violations(page) == []
+    assert find_violations(page) == []
     assert watch.complaints == []
 
 

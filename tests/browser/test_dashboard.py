@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, WebSocket, expect
 from gateway_project import embedded
 from tests.browser.axe import find_violations
 from tests.browser.conftest import DESK, PHONE, Watch, picture
-from tests.conftest import make_stack
+from tests.conftest import running_stack
 from tests.gateway_project import certificates
 from tests.integration.test_tls import Secure
 from tests.integration.test_track_record import accuracy, bars
@@ -34,12 +33,7 @@ SIZES = {"desk": DESK, "phone": PHONE, "narrow": NARROW}
 @pytest.fixture(scope="module")
 def replayed() -> Iterator[Stack]:
     """A gateway with the replay of real bars, a worker, and a key that everybody may see."""
-    with contextlib.ExitStack() as held:
-        made = make_stack(held, os.environ["DATABASE_URL"])
-        open_dashboard(made)
-        made.start_bridge()
-        made.start_worker()
-        made.start_web()
+    with running_stack(open_dashboard, with_worker=True) as made:
         made.start("replay_market", "--start", "2010-01-04", "--speed", "4", "--loop")
         eventually(lambda: made.count_rows("AAPL") > 30, timeout_s=60)
         yield made
@@ -48,11 +42,7 @@ def replayed() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Stack]:
     """A gateway on which each test publishes a symbol of its own."""
-    with contextlib.ExitStack() as held:
-        made = make_stack(held, os.environ["DATABASE_URL"])
-        open_dashboard(made)
-        made.start_bridge()
-        made.start_web()
+    with running_stack(open_dashboard) as made:
         yield made
 
 

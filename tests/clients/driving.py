@@ -7,11 +7,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.printing import Printing
 from tests.stack import eventually
 
 HERE = Path(__file__).parent
@@ -58,20 +58,14 @@ class Driver:
         return [*DRIVERS[self.language], scenario, json.dumps(arguments)]
 
 
-class Running:
-    """What it has printed so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[dict[str, Any]] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+class Running(Printing):
+    """A scenario that goes on."""
 
     def of(self, kind: str, *, snapshot: bool = False) -> list[dict[str, Any]]:
         """The lines of a kind; of updates the live ones, or the newest values."""
         return [
             line
-            for line in self.lines
+            for line in self.printed
             if line.get("kind") == kind and bool(line.get("snapshot", False)) is snapshot
         ]
 
@@ -82,26 +76,8 @@ class Running:
             timeout_s=40.0,
         )
         found = self.of(kind, snapshot=snapshot)
-        assert len(found) >= count, self.lines
+        assert len(found) >= count, self.printed
         return found
-
-    def ended(self) -> list[dict[str, Any]]:
-        """Everything, once it has ended by itself."""
-        assert self.process.wait(timeout=40) == 0
-        self._reader.join()
-        return self.lines
-
-    def end(self) -> None:
-        """End it, if it has not."""
-        self.process.terminate()
-        self.process.wait(timeout=10)
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self.lines.append(json.loads(line))
 
 
 def _environment() -> dict[str, str]:

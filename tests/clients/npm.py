@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from gateway_project.settings import BASE_DIR
+from tests import programs
 
 TOOLS = BASE_DIR / "tools/node_modules"
 # Node 20 has a WebSocket only if asked for; newer ones take the option as well.
@@ -17,13 +16,15 @@ NODE: tuple[str, ...] = ("node", "--experimental-websocket", "--no-warnings")
 
 
 def tool(name: str) -> Path:
-    """A program of `tools/`; where it is missing the test is skipped by hand, and fails in CI."""
-    found = TOOLS / ".bin" / name
+    """A program of `tools/`."""
+    return find(f".bin/{name}")
+
+
+def find(path: str) -> Path:
+    """What `tools/` has installed at `path`."""
+    found = TOOLS / path
     if not found.exists():
-        told = "the npm tools are not installed: make tools/node_modules"
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
+        programs.missing("the npm tools are not installed: make tools/node_modules")
     return found
 
 

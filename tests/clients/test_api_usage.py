@@ -16,7 +16,7 @@ import pytest
 
 from gateway_project.openapi import document
 from gateway_project.settings import BASE_DIR
-from tests.conftest import make_stack
+from tests.conftest import running_stack
 from tests.people import add_key, add_tier
 from tests.stack import Stack, event, eventually, numbered
 
@@ -35,13 +35,9 @@ URL = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def used(postgres_url: str) -> Iterator[Stack]:
+def used() -> Iterator[Stack]:
     """A gateway with a worker and some history, to which AAPL and MSFT are published all the time."""
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, postgres_url)
-        stack.start_bridge()
-        stack.start_worker()
-        stack.start_web()
+    with running_stack(with_worker=True) as stack, contextlib.ExitStack() as held:
         hourly, burst = ("hourly", "account", 100_000, 3600, None), ("burst", "account", 1000, 1, 2000)
         stack.key = add_key(stack, add_tier(stack, hourly, burst)).secret
         stack.publish(*numbered("AAPL", 300), event("MSFT"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 from gateway_project.settings import BASE_DIR
 from tests import programs
 from tests.clients.npm import NODE, run, tool
-from tests.conftest import make_stack
 from tests.people import add_key, add_tier
 from tests.stack import Stack, eventually, numbered
 
@@ -76,17 +73,6 @@ def test_the_archive_installs_and_holds_no_more_than_is_used(empty: Path, tmp_pa
     install(empty, tmp_path / told["filename"])
     script = "import { GatewayClient } from 'prediction-gateway-client'; console.log(new GatewayClient())"
     run("node", "--input-type=module", "-e", script, cwd=empty)
-
-
-@pytest.fixture(scope="module")
-def explaining(postgres_url: str) -> Iterator[Stack]:
-    """A gateway with a worker."""
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, postgres_url)
-        stack.start_bridge()
-        stack.start_worker()
-        stack.start_web()
-        yield stack
 
 
 @pytest.fixture(scope="module")

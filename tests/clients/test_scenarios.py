@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +11,6 @@ import pytest
 from accounts import keys
 from gateway_project import embedded
 from tests.clients.driving import DRIVERS, Driver, Running
-from tests.conftest import make_stack
 from tests.integration.rest import order_explanation
 from tests.lines import line_to
 from tests.people import Key, add_key, add_tier
@@ -26,17 +23,6 @@ NO_KEY = keys.make_key(uuid.UUID(int=5), "live")
 def client(request: pytest.FixtureRequest) -> Driver:
     """Each of the two."""
     return Driver(request.param)
-
-
-@pytest.fixture(scope="module")
-def explaining(postgres_url: str) -> Iterator[Stack]:
-    """A gateway with a worker."""
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, postgres_url)
-        stack.start_bridge()
-        stack.start_worker()
-        stack.start_web()
-        yield stack
 
 
 @pytest.fixture

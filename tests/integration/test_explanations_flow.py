@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,21 +12,9 @@ import pytest
 import redis
 from websockets.sync.client import connect
 
-from tests.conftest import make_stack
 from tests.integration.rest import assert_problem, order_explanation
 from tests.people import Key, add_key
 from tests.stack import Stack, event, eventually, receive, send
-
-
-@pytest.fixture(scope="module")
-def explaining(postgres_url: str) -> Iterator[Stack]:
-    """A gateway with a worker."""
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, postgres_url)
-        stack.start_bridge()
-        stack.start_worker()
-        stack.start_web()
-        yield stack
 
 
 @pytest.fixture

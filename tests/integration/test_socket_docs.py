@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 from gateway_project import embedded
 from gateway_project.settings import BASE_DIR
 from tests.integration.test_socket_access import ticket_of
+from tests.printing import Printing
 from tests.stack import Stack, event, eventually, numbered, receive
 
 DOCUMENT = (BASE_DIR / "docs/WEBSOCKET.md").read_text()
@@ -32,32 +32,11 @@ def sample(language: str, containing: str, stack: Stack) -> str:
     return found.replace("ws://127.0.0.1:8000/ws/predictions", stack.socket_url)
 
 
-class Running:
-    """A sample that runs, and the JSON that it has printed so far, a line each."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.printed: list[Any] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def end(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(timeout=10)
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            self.printed += map(json.loads, lines)
-
-
 @contextlib.contextmanager
-def running(*command: str, folder: Path) -> Iterator[Running]:
+def running(*command: str, folder: Path) -> Iterator[Printing]:
     """A sample while it runs in `folder`."""
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-    started = Running(process)
+    started = Printing(process)
     try:
         yield started
     finally:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from predictions import record, settling
+from predictions import settling
 from predictions.documents import PredictionDocument
 from predictions.models import AccuracyDay, Outcome, SettledPlace
 from predictions.settling import Place, Slice
+from tests.predictions.settled import append, predicted, settle_all
 
 pytestmark = pytest.mark.django_db
 
@@ -22,41 +23,19 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def document(seq: int, price: float = 100.0, *, symbol: str = "AAPL", **changes: Any) -> PredictionDocument:
+def document(seq: int, price: float = 100.0, **changes: Any) -> PredictionDocument:
     """Message `seq`: made `seq` seconds after the start, of the market day `seq`."""
-    made = PredictionDocument(
-        symbol=symbol,
-        predicted_price=price + 1,
-        current_price=price,
-        confidence=0.5,
-        horizon="1d",
-        model_version="m",
-        timestamp=NOW + timedelta(seconds=seq),
-        as_of=START + seq * DAY,
-        seq=seq,
-        epoch="e",
-    )
-    return msgspec.structs.replace(made, **changes)
+    made, market = NOW + timedelta(seconds=seq), START + seq * DAY
+    return predicted(seq, made=made, market=market, price=price, **changes)
 
 
-def settle(*, upto: Place | None = None, most: int = 100, most_settled: int = 100) -> Slice:
-    """Settle until nothing is left; the last slice."""
-    for _ in range(1000):
-        done = settling.settle_slice(upto=upto, now=NOW, most=most, most_settled=most_settled)
-        assert done is not None
-        if done.is_last:
-            return done
-    raise AssertionError("no end")
+settle = functools.partial(settle_all, now=NOW)
 
 
 def actual(symbol: str = "AAPL") -> dict[int, float | None]:
     """The actual price of each prediction of `symbol`, by the seconds after the start."""
     rows = Outcome.objects.filter(symbol=symbol).order_by("timestamp")
     return {int((row.timestamp - NOW).total_seconds()): row.actual_price for row in rows}
-
-
-def append(documents: Iterable[PredictionDocument]) -> None:
-    assert all(record.append(list(documents)))
 
 
 def sums() -> list[dict[str, Any]]:

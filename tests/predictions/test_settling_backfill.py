@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from predictions import record, settling
+from predictions import settling
 from predictions.documents import PredictionDocument
 from predictions.models import Outcome
+from tests.predictions.settled import append, predicted, settle_all
 
 pytestmark = pytest.mark.django_db
 
@@ -21,32 +22,19 @@ BACKFILLED = 6_000
 
 
 def document(seq: int, made: timedelta, market: timedelta, symbol: str = "AAPL") -> PredictionDocument:
-    return PredictionDocument(
-        symbol=symbol,
+    return predicted(
+        seq,
+        made=MADE + made,
+        market=MARKET + market,
+        price=100.0 + seq % 997,
         predicted_price=101.0,
-        current_price=100.0 + seq % 997,
-        confidence=0.5,
         horizon="1s",
-        model_version="m",
-        timestamp=MADE + made,
-        as_of=MARKET + market,
-        seq=seq,
-        epoch="e",
+        symbol=symbol,
     )
 
 
-def append(documents: list[PredictionDocument]) -> None:
-    for first in range(0, len(documents), 1_000):
-        assert all(record.append(documents[first : first + 1_000]))
-
-
 def settle(most: int, most_settled: int = 1_000) -> None:
-    for _ in range(1_000):
-        done = settling.settle_slice(upto=None, now=MADE, most=most, most_settled=most_settled)
-        assert done is not None
-        if done.is_last:
-            return
-    raise AssertionError("no end")
+    settle_all(now=MADE, most=most, most_settled=most_settled)
 
 
 def test_market_times_that_run_backwards_keep_nobody_from_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from predictions import record, settling, track_record
+from predictions import record, track_record
 from predictions.accuracy import Sums
 from predictions.answers import OutcomeAnswer
 from predictions.documents import PredictionDocument
 from predictions.track_record import Track
+from tests.predictions.settled import append, predicted, settle_all
 
 pytestmark = pytest.mark.django_db
 
@@ -25,28 +25,13 @@ DAY = timedelta(days=1)
 
 def bar(n: int, price: float, **changes: Any) -> PredictionDocument:
     """The prediction of market day `n`, which expects a rise by 1."""
-    made = PredictionDocument(
-        symbol="AAPL",
-        predicted_price=price + 1,
-        current_price=price,
-        confidence=0.5,
-        horizon="1d",
-        model_version="m",
-        timestamp=MADE + timedelta(seconds=n),
-        as_of=MARKET + n * DAY,
-        seq=n + 1,
-        epoch="e",
-    )
-    return msgspec.structs.replace(made, **changes)
+    made, market = MADE + timedelta(seconds=n), MARKET + n * DAY
+    return predicted(changes.pop("seq", n + 1), made=made, market=market, price=price, **changes)
 
 
 def settled(*bars: PredictionDocument) -> None:
-    assert all(record.append(bars))
-    while True:
-        done = settling.settle_slice(upto=None, now=NOW, most=7, most_settled=100)
-        assert done is not None
-        if done.is_last:
-            return
+    append(bars)
+    settle_all(now=NOW, most=7)
 
 
 def track(window: timedelta | None, *, now: datetime = NOW) -> Track:

@@ -12,12 +12,12 @@ import pytest
 from django.db import connection
 
 from observability import metrics
-from predictions import record, settling
-from predictions.documents import PredictionDocument
+from predictions import settling
 from predictions.models import Outcome
 from predictions.settling import Place, SliceTooSlow
 from realtime import settler
 from realtime.settler import Pace, settle_at_pace
+from tests.predictions.settled import append, predicted
 
 pytestmark = pytest.mark.django_db
 
@@ -26,24 +26,12 @@ MARKET = datetime(2013, 2, 25, tzinfo=UTC)
 LAST = Place("e", 8)
 
 
-def append(symbol: str, seqs: range) -> None:
+def put(symbol: str, seqs: range) -> None:
     """Messages `seqs` of `symbol`, a market day after each other; each is settled by the next."""
-    documents = [
-        PredictionDocument(
-            symbol=symbol,
-            predicted_price=101.0,
-            current_price=100.0,
-            confidence=0.5,
-            horizon="1d",
-            model_version="m",
-            timestamp=MADE + timedelta(seconds=seq),
-            as_of=MARKET + timedelta(days=seq),
-            seq=seq,
-            epoch="e",
-        )
+    append(
+        predicted(seq, made=MADE + timedelta(seconds=seq), market=MARKET + timedelta(days=seq), symbol=symbol)
         for seq in seqs
-    ]
-    assert all(record.append(documents))
+    )
 
 
 @contextmanager
@@ -82,8 +70,8 @@ def unsettled(symbol: str) -> list[int]:
 def test_one_message_that_is_too_slow_is_passed_over_and_the_others_get_their_outcomes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    append("AAPL", range(1, 5))
-    append("MSFT", range(5, 9))
+    put("AAPL", range(1, 5))
+    put("MSFT", range(5, 9))
     counted = metrics.outcomes_passed_over._value.get()
     with slow(lambda first, last: first < 3 <= last), caplog.at_level(logging.INFO):
         pace = Pace(8)
@@ -98,7 +86,7 @@ def test_one_message_that_is_too_slow_is_passed_over_and_the_others_get_their_ou
 
 
 def test_a_slice_that_is_too_slow_is_halved_and_grows_again() -> None:
-    append("AAPL", range(1, 9))
+    put("AAPL", range(1, 9))
     with slow(lambda first, last: last - first > 2):
         pace = Pace(8)
         assert settle_at_pace(LAST, pace) is None
@@ -115,14 +103,14 @@ def test_a_slice_that_is_too_slow_is_halved_and_grows_again() -> None:
 
 
 def test_nothing_is_passed_over_where_another_bridge_has_moved_on() -> None:
-    append("AAPL", range(1, 9))
+    put("AAPL", range(1, 9))
     settle(Pace())
     assert settling.pass_over(Place("e", 2)) is None
     assert unsettled("AAPL") == [8]
 
 
 def test_a_slice_that_is_too_slow_leaves_nothing_behind() -> None:
-    append("AAPL", range(1, 9))
+    put("AAPL", range(1, 9))
     with slow(lambda _first, _last: True), pytest.raises(SliceTooSlow) as raised:
         settling.settle_slice(upto=LAST, now=MADE, most=8, most_settled=8)
     assert raised.value.place == Place("", 0)
