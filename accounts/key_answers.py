@@ -13,12 +13,9 @@ from accounts.models import ApiKey
 from accounts.networks import MOST_NETWORKS
 from accounts.roles import ROLE_SCOPES, SCOPES
 from accounts.self_service import KeyPage
+from events.kinds import Count, Moment, NotNegative, one_of
 
 _CLEAN = r"^[^\x00]*$"
-
-
-def _word(*words: str) -> msgspec.Meta:
-    return msgspec.Meta(extra_json_schema={"enum": list(words)})
 
 
 PublicId = Annotated[str, msgspec.Meta(min_length=22, max_length=22, pattern="^[0-9A-Za-z]{22}$")]
@@ -32,11 +29,8 @@ _Address = Annotated[str, msgspec.Meta(max_length=45, pattern=r"^[0-9A-Za-z:.]*$
 _Agent = Annotated[str, msgspec.Meta(max_length=200, pattern=_CLEAN)]
 _Network = Annotated[str, msgspec.Meta(max_length=50, extra_json_schema={"format": "ip-network"})]
 _Slug = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[-\w]*$")]
-_Scopes = Annotated[list[Annotated[str, _word(*sorted(SCOPES))]], msgspec.Meta(max_length=len(SCOPES))]
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Scopes = Annotated[list[Annotated[str, one_of(*sorted(SCOPES))]], msgspec.Meta(max_length=len(SCOPES))]
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-_Millis = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,16 +38,16 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: PublicId
     name: _Name
-    state: Annotated[str, _word("active", "expiring", "expired", "revoked")]
-    environment: Annotated[str, _word("live", "test")]
+    state: Annotated[str, one_of("active", "expiring", "expired", "revoked")]
+    environment: Annotated[str, one_of("live", "test")]
     tier: _Slug
     scopes: _Scopes
     networks: Annotated[list[_Network], msgspec.Meta(max_length=MOST_NETWORKS)]
-    created_at: _Moment
+    created_at: Moment
     created_by: _UserName | None
-    expires_at: _Moment | None
-    revoked_at: _Moment | None
-    last_used_at: _Moment | None
+    expires_at: Moment | None
+    revoked_at: Moment | None
+    last_used_at: Moment | None
     last_used_address: _Address | None
     last_used_agent: _Agent | None
     rotated_from: PublicId | None
@@ -69,7 +63,7 @@ class NewKeyAnswer(KeyAnswer, frozen=True, kw_only=True):
 class RotatedKeyAnswer(NewKeyAnswer, frozen=True, kw_only=True):
     """The new key, and when the old one ends."""
 
-    old_key_ends_at: _Moment
+    old_key_ends_at: Moment
 
 
 class KeyPageAnswer(msgspec.Struct, frozen=True):
@@ -84,24 +78,24 @@ class AccountAnswer(msgspec.Struct, frozen=True):
     """The account that is charged for the caller's calls."""
 
     name: _Name
-    created_at: _Moment
+    created_at: Moment
 
 
 class CallerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls: a person with a role, or a key."""
 
-    kind: Annotated[str, _word("key", "user")]
+    kind: Annotated[str, one_of("key", "user")]
     user: _UserName | None = None
-    role: Annotated[str, _word(*ROLE_SCOPES)] | None = None
+    role: Annotated[str, one_of(*ROLE_SCOPES)] | None = None
     key: PublicId | None = None
-    expires_at: _Moment | None = None
+    expires_at: Moment | None = None
 
 
 class LimitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A limit. `route` null: every route; `burst` null: a fixed window; `remaining` null: not known here."""
 
     name: _Slug
-    scope: Annotated[str, _word("account", "key", "ip", "route", "global")]
+    scope: Annotated[str, one_of("account", "key", "ip", "route", "global")]
     route: _Slug | None
     quota: _Whole
     window_s: _Whole
@@ -122,12 +116,12 @@ class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     day: date
     route: _Slug
-    calls: _Count
-    errors: _Count
-    throttled: _Count
-    latency_avg_ms: _Millis
-    latency_max_ms: _Millis
-    bytes_out: _Count
+    calls: Count
+    errors: Count
+    throttled: Count
+    latency_avg_ms: NotNegative
+    latency_max_ms: NotNegative
+    bytes_out: Count
 
 
 class ProfileAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from django.utils import timezone
@@ -13,8 +13,8 @@ from accounts.actions import OVERLAPS
 from accounts.bodies import ExactCharField, StrictBody
 from accounts.networks import MOST_NETWORKS, MalformedNetwork, check_networks
 from accounts.roles import SCOPES
+from events.kinds import Moment
 
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 # Postgres and Python disagree about years of five digits, which an offset can reach from this one.
 _LAST_YEAR = 9998
 _LONGEST_ID = 100
@@ -33,7 +33,7 @@ class FutureField(serializers.Field[datetime, Any, str, Any]):
         if not isinstance(data, str):
             self.fail("invalid")
         try:
-            moment = msgspec.convert(data, _Moment)
+            moment = msgspec.convert(data, Moment)
             if moment.year > _LAST_YEAR:
                 self.fail("invalid")
             moment = moment.astimezone(UTC)

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from events.prediction_updated import Features, Label, Moment, PayloadRefused, Price, Share
+from events.kinds import Count, Moment, NotNegative
+from events.prediction_updated import Features, Label, PayloadRefused, Price, Share
 
 MAX_EXPLANATION_BYTES = 256 * 1024
 MAX_EVENT_BYTES = MAX_EXPLANATION_BYTES + 4096
@@ -23,9 +24,7 @@ DEPTHS: tuple[Depth, ...] = ("fast", "medium", "deep")
 # Whatever Postgres stores as text must be free of NUL.
 Text = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^[^\x00]*\Z")]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*\Z")]
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Epoch = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*\Z")]
 
 
@@ -40,7 +39,7 @@ class PinnedPrediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     horizon: Label
     model_version: Label
     as_of: Moment
-    seq: Seq
+    seq: Count
     epoch: Epoch
     features: Features | None = None
 
@@ -154,7 +153,7 @@ class ExplanationCompleted(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Annotated[int, msgspec.Meta(ge=1)]
     explanation: Explanation
     generated_at: Moment
-    took_s: Annotated[float, msgspec.Meta(ge=0)]
+    took_s: NotNegative
 
 
 class ExplanationFailed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import msgspec
 
+from events.kinds import Moment
+
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_FEATURES = 1_000
 MAX_SYMBOL_LENGTH = 32
@@ -34,7 +36,6 @@ FeatureText = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^[^\x00]*\Z
 FeatureInteger = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 FeatureValue = float | FeatureInteger | bool | FeatureText | None
 Features = Annotated[dict[FeatureName, FeatureValue], msgspec.Meta(max_length=MAX_FEATURES)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _MARKET_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 

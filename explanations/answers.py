@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from events.explanations import DEPTHS
+from events.kinds import NotNegative, one_of
 from events.prediction_updated import Share
 from explanations.documents import ExplanationDocument
 
@@ -17,21 +18,16 @@ JOB_PATH = "/api/explanation/job/"
 _LONGEST_RETRY_S = 10
 
 
-def _word(*words: str) -> msgspec.Meta:
-    return msgspec.Meta(extra_json_schema={"enum": list(words)})
-
-
-_Depth = Annotated[str, _word(*DEPTHS)]
-_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+_Depth = Annotated[str, one_of(*DEPTHS)]
 
 
 class JobAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to an order. `estimated_seconds` from now; 0 for a job that has ended."""
 
     job_id: uuid.UUID
-    status: Annotated[str, _word("queued", "running", "done", "failed", "cancelled")]
+    status: Annotated[str, one_of("queued", "running", "done", "failed", "cancelled")]
     depth: _Depth
-    estimated_seconds: _Seconds
+    estimated_seconds: NotNegative
     status_url: Annotated[str, msgspec.Meta(max_length=64, pattern=f"^{JOB_PATH}[0-9a-f-]{{36}}$")]
 
 
@@ -39,17 +35,17 @@ class JobPending(msgspec.Struct, frozen=True, kw_only=True):
     """A job that has not ended: `progress` from 0 to 1, `stage` in the explainer's own words."""
 
     job_id: uuid.UUID
-    status: Annotated[str, _word("queued", "running")]
+    status: Annotated[str, one_of("queued", "running")]
     progress: Share
     stage: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")]
     depth: _Depth
-    estimated_seconds: _Seconds
+    estimated_seconds: NotNegative
 
 
 class JobDone(ExplanationDocument, frozen=True, kw_only=True):
     """A job that is done, with its explanation."""
 
-    status: Annotated[str, _word("done")]
+    status: Annotated[str, one_of("done")]
 
 
 def status_url(job_id: uuid.UUID) -> str:

@@ -26,7 +26,8 @@ from events.explanations import (
     Summary,
     WhatIfs,
 )
-from predictions.documents import Moment, within_64_bits
+from events.kinds import Moment
+from predictions.documents import within_64_bits
 
 
 class MalformedDocument(ValueError):

@@ -12,13 +12,10 @@ from typing import Annotated
 
 import msgspec
 
+from events.kinds import Count, Moment, NotNegative
 from events.prediction_updated import Label, Share
 from predictions import horizons
 from predictions.answers import Symbol
-from predictions.documents import Moment
-
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Error = Annotated[float, msgspec.Meta(ge=0)]
 
 SHORTEST_WINDOW = timedelta(days=1)
 LONGEST_WINDOW = horizons.LONGEST
@@ -56,19 +53,19 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     predicted interval, of the `interval_count` that had one, and should be `interval_level`.
     """
 
-    count: _Count
+    count: Count
     first: Moment | None
     last: Moment | None
-    mae: _Error | None
-    naive_mae: _Error | None
-    mae_vs_naive: _Error | None
-    mape: _Error | None
-    naive_mape: _Error | None
-    mape_vs_naive: _Error | None
+    mae: NotNegative | None
+    naive_mae: NotNegative | None
+    mae_vs_naive: NotNegative | None
+    mape: NotNegative | None
+    naive_mape: NotNegative | None
+    mape_vs_naive: NotNegative | None
     hit_rate: Share | None
     coverage: Share | None
-    unreadable: _Count
-    interval_count: _Count
+    unreadable: Count
+    interval_count: Count
     interval_coverage: Share | None
     interval_level: Share | None
 

@@ -11,14 +11,13 @@ from typing import Annotated
 
 import msgspec
 
+from events.kinds import Count, Moment, NotNegative
 from events.prediction_updated import MAX_SYMBOL_LENGTH, Features, Label, Price, Share
-from predictions.documents import Moment, PredictionDocument, epoch_micros
+from predictions.documents import PredictionDocument, epoch_micros
 
 Symbol = Annotated[
     str, msgspec.Meta(min_length=1, max_length=MAX_SYMBOL_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
-_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 VARY = "Accept-Encoding, Authorization, Origin, X-API-Key"
 
@@ -48,8 +47,8 @@ class PredictionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     model_version: Label
     timestamp: Moment
     as_of: Moment
-    seq: _Seq | None
-    age_seconds: _Seconds
+    seq: Count | None
+    age_seconds: NotNegative
     stale: bool
     features: Features | msgspec.UnsetType = msgspec.UNSET
     outcome: OutcomeAnswer | msgspec.UnsetType | None = msgspec.UNSET

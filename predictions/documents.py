@@ -7,13 +7,12 @@ value that somebody else than our bridge has written to Redis.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
+from events.kinds import Moment
 from events.prediction_updated import FeatureValue, PredictionUpdated
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class MalformedDocument(ValueError):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from events.kinds import one_of
 from gateway_project.admission import QUOTA_EXCEEDED
 from gateway_project.openapi import headers
 from gateway_project.problem_types import PROBLEM_TYPES
@@ -56,7 +57,7 @@ class Problem(
     status: Annotated[int, msgspec.Meta(ge=400, le=599)]
     detail: _Line
     instance: Annotated[str, msgspec.Meta(max_length=16_384, pattern=r"^[^\x00]*$")]
-    error: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(PROBLEM_TYPES)})]
+    error: Annotated[str, one_of(*sorted(PROBLEM_TYPES))]
     request_id: Annotated[str, msgspec.Meta(max_length=128, pattern="^[ -~]*$")]
     timestamp: Annotated[str, msgspec.Meta(max_length=24, extra_json_schema={"format": "date-time"})]
     retry_after: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | msgspec.UnsetType = msgspec.UNSET

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from accounts.schema_parts import ANY_HEADER, UNCHANGED
+from events.kinds import Moment, NotNegative, one_of
 from gateway_project.openapi import errors
 
 Schema = dict[str, Any]
@@ -19,23 +19,23 @@ _Told = Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")]
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the gateway relies on. `critical`: without it this process has nothing to give."""
 
-    status: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["up", "down"]})]
+    status: Annotated[str, one_of("up", "down")]
     critical: bool
-    latency_ms: Annotated[float, msgspec.Meta(ge=0)] | None
+    latency_ms: NotNegative | None
     version: _Told | None
-    last_success: Annotated[datetime, msgspec.Meta(tz=True)] | None
+    last_success: Moment | None
     detail: _Told
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     """How the process stands, and each of its dependencies."""
 
-    status: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["healthy", "degraded", "unhealthy"]})]
+    status: Annotated[str, one_of("healthy", "degraded", "unhealthy")]
     name: _Word
     version: _Word
     commit: _Word
-    role: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["all", "web", "ws"]})]
-    uptime_s: Annotated[float, msgspec.Meta(ge=0)]
+    role: Annotated[str, one_of("all", "web", "ws")]
+    uptime_s: NotNegative
     dependencies: Annotated[dict[_Word, Dependency], msgspec.Meta(max_length=20)]
 
 

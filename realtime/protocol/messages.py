@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
+from events.kinds import Moment
 from realtime.protocol import limits
 from realtime.protocol.codes import Code, Rejected, Warned
 
 _UPDATE = b'{"type":"prediction_update",'
 _SNAPSHOT = b'{"type":"prediction_update","snapshot":true,'
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Limits(msgspec.Struct, frozen=True):

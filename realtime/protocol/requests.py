@@ -12,6 +12,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from events.kinds import Count
 from predictions.symbols import MalformedSymbol, check_symbol
 from realtime.protocol.codes import Code, Rejected
 from realtime.protocol.limits import DEFAULT_INTERVAL_MS, MAX_MESSAGE_BYTES, MAX_SYMBOLS
@@ -45,9 +46,6 @@ class Auth(msgspec.Struct, tag_field="action", tag="auth", frozen=True):
         return self.api_key or self.token or ""
 
 
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-
-
 class Since(msgspec.Struct, frozen=True):
     """What the client has seen: everything up to `seq`, or of the symbols in `seqs` up to those.
 
@@ -55,8 +53,8 @@ class Since(msgspec.Struct, frozen=True):
     """
 
     epoch: Annotated[str, msgspec.Meta(max_length=32)]
-    seq: Seq
-    seqs: Annotated[dict[str, Seq], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=dict)
+    seq: Count
+    seqs: Annotated[dict[str, Count], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=dict)
 
     def of(self, symbol: str) -> int:
         """The seq up to which everything of `symbol` was seen."""
