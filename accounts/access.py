@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from accounts.callers import Caller
 from accounts.roles import SCOPES
 
 
@@ -93,17 +94,15 @@ def need_of(route: str, method: str) -> Need | None:
     return methods.get("GET" if method == "HEAD" else method)
 
 
-def check(
-    need: Need, *, authenticated: bool, scopes: frozenset[str], anonymous_access: bool, is_shared: bool
-) -> None:
-    """Raise `NotAllowed` unless a caller with `scopes` may do what has this `need`."""
+def check(need: Need, caller: Caller, *, anonymous_access: bool) -> None:
+    """Raise `NotAllowed` unless `caller` may do what has this `need`."""
     if need.public:
         return
-    if not authenticated and not need.strangers and not (need.anonymous and anonymous_access):
+    if not caller.is_authenticated and not need.strangers and not (need.anonymous and anonymous_access):
         raise NotAllowed("NOT_AUTHENTICATED", "Authentication credentials were not provided.")
-    if need.personal and is_shared:
+    if need.personal and caller.is_shared:
         raise NotAllowed("FORBIDDEN", "Everybody has this key: it may not see or change keys.")
-    if need.scope is not None and need.scope not in scopes:
+    if need.scope is not None and need.scope not in caller.scopes:
         raise NotAllowed(
             "SCOPE_MISSING",
             f"This credential does not have the scope {need.scope}, which is needed to {SCOPES[need.scope]}.",

@@ -67,13 +67,7 @@ class AccessPermission(BasePermission):
             return not hasattr(view, (request.method or "").lower())  # a 405 follows
         caller = cast(Caller, request.user)
         try:
-            access.check(
-                need,
-                authenticated=caller.is_authenticated,
-                scopes=caller.scopes,
-                anonymous_access=settings.GATEWAY.anonymous_access,
-                is_shared=caller.is_shared,
-            )
+            access.check(need, caller, anonymous_access=settings.GATEWAY.anonymous_access)
         except access.NotAllowed as refused:
             self.message, self.code = refused.detail, refused.code.lower()
             return False

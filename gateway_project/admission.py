@@ -107,13 +107,7 @@ async def admit(
         return Admission(ANONYMOUS)
     caller = await _authenticate(headers, address, now)
     try:
-        access.check(
-            need,
-            authenticated=caller.is_authenticated,
-            scopes=caller.scopes,
-            anonymous_access=settings.GATEWAY.anonymous_access,
-            is_shared=caller.is_shared,
-        )
+        access.check(need, caller, anonymous_access=settings.GATEWAY.anonymous_access)
     except NotAllowed as refused:
         if refused.code == "NOT_AUTHENTICATED":
             raise Refused(refused.code, refused.detail, headers=_CHALLENGE) from None

@@ -134,13 +134,7 @@ def _rules_of(caller: Caller, plan: Plan, conditions: Conditions) -> tuple[Limit
     try:
         held = conditions.permitted
         if held is None or held[0] is not caller or held[1] is not plan.need:
-            access.check(
-                plan.need,
-                authenticated=True,
-                scopes=caller.scopes,
-                anonymous_access=_config.anonymous_access,
-                is_shared=caller.is_shared,
-            )
+            access.check(plan.need, caller, anonymous_access=_config.anonymous_access)
             conditions.permitted = (caller, plan.need)
         return directory.current().rules(caller.tier, plan.route)
     except (NotAllowed, UnknownTier):

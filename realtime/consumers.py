@@ -8,7 +8,6 @@ instead of once per process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import uuid
@@ -17,19 +16,17 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
-from accounts import directory, last_use, visitors
+from accounts import last_use
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused
-from explanations import jobs
-from observability import access_log, blocking, request_context
+from observability import access_log, request_context
 from observability.access_lines import Socket
-from realtime import entrance, explained, hub, leases, revocation, wire
+from realtime import entrance, hub, job_watching, leases, revocation, wire
 from realtime.connection import Connection, Peer
 from realtime.entrance import Refused
+from realtime.job_watching import NotWatched
 from realtime.pace import Pace
 from realtime.protocol import limits, messages, requests
 from realtime.protocol.codes import Close, Code, Warned
@@ -43,15 +40,6 @@ logger = logging.getLogger(__name__)
 _LONGEST_REST_S = 10.0
 
 EXPLANATIONS_SCOPE = "explanations:read"
-
-
-class _NotWatched(Exception):
-    """A job is not watched, for a reason that its asker is told."""
-
-    def __init__(self, code: Code, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
 
 
 class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships no types
@@ -154,8 +142,8 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         changes = revocation.current().changes
         try:
             caller = await entrance.admit(credential, self._connection.peer.address)
-            tier = await _tier_of(caller)
-            await self._lease(caller, tier.most_connections)
+            tier = await entrance.tier_of(caller)
+            self._leased = await entrance.take_place(caller, self._connection.peer.address, tier)
         except Refused as refused:
             self._refuse(refused)
             return
@@ -174,17 +162,6 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         logger.info(
             "socket %s opened by %s from %s", self._connection.id, caller.name, self._connection.peer.address
         )
-
-    async def _lease(self, caller: Caller, most: int | None) -> None:
-        """Take one of the connections that the account may have open; raises `Refused`."""
-        if caller.account_id is None:
-            return
-        holder, most = visitors.holder_of_sockets(caller, self._connection.peer.address, most)
-        if not await leases.current().take(holder, most):
-            whose = "Your address" if caller.is_shared else "This account"
-            detail = f"{whose} has {most} connections open, as many as its tier allows."
-            raise Refused(Code.TOO_MANY_CONNECTIONS, detail, Close.TOO_MANY_CONNECTIONS)
-        self._leased = holder
 
     def _watch_over(self, caller: Caller, changes: int) -> None:
         """From here on the socket lives as long as the credential, which was checked after `changes`."""
@@ -234,11 +211,13 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         if not self._pace.take(now):
             detail = f"A connection may send {limits.FRAMES_IN_PER_S} frames a second."
             self._connection.refuse(Code.TOO_FAST, detail, Close.TOO_FAST)
-        elif isinstance(request, requests.Auth):
-            await self._on_auth(request)
+        elif isinstance(request, requests.Auth) and self._watched is None:
+            await self._authenticate(request.credential, request.id)
         elif self._watched is None:
             detail = "The first frame must be auth."
             self._connection.refuse(Code.UNAUTHENTICATED, detail, Close.CREDENTIAL)
+        elif isinstance(request, requests.Auth):
+            await self._renew(request, self._watched.caller)
         elif isinstance(request, requests.Subscribe):
             await self._on_subscribe(request)
         elif isinstance(request, requests.Unsubscribe):
@@ -258,12 +237,6 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
             self._connection.refuse(bad.code, bad.detail, Close.PROTOCOL_ERROR)
         else:
             self._tell_error(bad.code, bad.detail, bad.id)
-
-    async def _on_auth(self, request: requests.Auth) -> None:
-        if self._watched is None:
-            await self._authenticate(request.credential, request.id)
-        else:
-            await self._renew(request, self._watched.caller)
 
     async def _renew(self, request: requests.Auth, present: Caller) -> None:
         """Live on with another credential of the same rights; what is refused leaves the present one."""
@@ -316,50 +289,12 @@ class PredictionConsumer(AsyncConsumer):  # type: ignore[misc] # channels ships 
         return False
 
     async def _on_watch(self, request: requests.Watch, caller: Caller) -> None:
-        """Watch first and look afterwards, so that no end is missed in between."""
         if not self._may_read_explanations(request.id):
             return
         try:
-            job = await blocking.run(jobs.find, request.job_id, account_id=caller.account_id)
-            if job is None:
-                raise _NotWatched(Code.UNKNOWN_JOB, "There is no such job of this account.")
-            await self._watch_job(str(job.computation_id), str(job.pk), request.id)
-        except (DatabaseFailure, TimeoutError):
-            detail = "Jobs cannot be read right now; try again in a moment."
-            self._tell_error(Code.STORE_UNAVAILABLE, detail, request.id)
-        except _NotWatched as reason:
+            await job_watching.watch(self._hub.watching, self._connection, request, caller)
+        except NotWatched as reason:
             self._tell_error(reason.code, reason.detail, request.id)
-
-    async def _watch_job(self, computation_id: str, job_id: str, id_: str | None) -> None:
-        watching, connection = self._hub.watching, self._connection
-        if connection.closed:
-            return
-        if not watching.watch(connection, computation_id, job_id):
-            detail = f"A connection watches {limits.MAX_WATCHES} jobs at most."
-            raise _NotWatched(Code.TOO_MANY_WATCHES, detail)
-        try:
-            state = await blocking.run(explained.current_news, uuid.UUID(computation_id))
-        except (DatabaseFailure, TimeoutError):
-            watching.unwatch(connection, computation_id)
-            raise
-        except ObjectDoesNotExist:
-            watching.unwatch(connection, computation_id)
-            raise _NotWatched(Code.UNKNOWN_JOB, "There is no such job any more.") from None
-        if watching.is_watched(connection, computation_id):
-            watching.tell(connection, state, id_)
 
     def _tell_error(self, code: Code, detail: str, id_: str | None) -> None:
         self._connection.tell(messages.Error(code, detail, id_))
-
-
-async def _tier_of(caller: Caller) -> directory.TierRecord:
-    """The caller's tier, from memory; raises `Refused` where it cannot be read."""
-    known = directory.current()
-    try:
-        if known.knows_tiers:
-            with contextlib.suppress(directory.UnknownTier):
-                return known.tier(caller.tier)
-        return await blocking.run(known.find_tier, caller.tier)
-    except (DatabaseFailure, TimeoutError, directory.UnknownTier):
-        detail = "Tiers cannot be read right now."
-        raise Refused(Code.STORE_UNAVAILABLE, detail, Close.RESTART) from None

@@ -1,7 +1,8 @@
-"""Who may open a socket: origin, credential, scope. REST asks the same functions; there is no second rule."""
+"""Who may open a socket: origin, credential, scope, room. REST asks the same functions of accounts."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,11 +12,13 @@ from django.db import Error as DatabaseFailure
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from accounts import access, guessing, tickets
+from accounts import access, directory, guessing, tickets, visitors
 from accounts.callers import Caller
 from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory, find_credential
+from accounts.directory import TierRecord, UnknownTier
 from accounts.keys import KEY_PREFIX
 from observability import blocking, request_context
+from realtime import leases
 from realtime.protocol.codes import Close, Code
 
 logger = logging.getLogger(__name__)
@@ -57,13 +60,7 @@ async def admit(credential: str, address: str) -> Caller:
     """The caller behind `credential`, who may open a socket; raises `Refused`."""
     try:
         caller = await _find_caller(credential, address)
-        access.check(
-            access.SOCKET,
-            authenticated=caller.is_authenticated,
-            scopes=caller.scopes,
-            anonymous_access=settings.GATEWAY.anonymous_access,
-            is_shared=caller.is_shared,
-        )
+        access.check(access.SOCKET, caller, anonymous_access=settings.GATEWAY.anonymous_access)
     except CredentialRefused as refused:
         if refused.reason in guessing.REASONS:
             guessing.failed(address)
@@ -77,6 +74,34 @@ async def admit(credential: str, address: str) -> Caller:
         detail = "Credentials cannot be checked right now."
         raise Refused(Code.STORE_UNAVAILABLE, detail, Close.RESTART) from None
     return caller
+
+
+async def tier_of(caller: Caller) -> TierRecord:
+    """The caller's tier, from memory; raises `Refused` where it cannot be read."""
+    known = directory.current()
+    try:
+        if known.knows_tiers:
+            with contextlib.suppress(UnknownTier):
+                return known.tier(caller.tier)
+        return await blocking.run(known.find_tier, caller.tier)
+    except (DatabaseFailure, TimeoutError, UnknownTier):
+        detail = "Tiers cannot be read right now."
+        raise Refused(Code.STORE_UNAVAILABLE, detail, Close.RESTART) from None
+
+
+async def take_place(caller: Caller, address: str, tier: TierRecord) -> str | None:
+    """Take one of the sockets that may be open, and say who holds it (`leases`): nobody for a stranger.
+
+    Raises `Refused`.
+    """
+    if caller.account_id is None:
+        return None
+    holder, most = visitors.holder_of_sockets(caller, address, tier.most_connections)
+    if not await leases.current().take(holder, most):
+        whose = "Your address" if caller.is_shared else "This account"
+        detail = f"{whose} has {most} connections open, as many as its tier allows."
+        raise Refused(Code.TOO_MANY_CONNECTIONS, detail, Close.TOO_MANY_CONNECTIONS)
+    return holder
 
 
 async def _find_caller(credential: str, address: str) -> Caller:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from accounts.access import PUBLIC, ROUTES, SOCKET, UNMATCHED, Need, NotAllowed, check, need_of
+from accounts.callers import SHARED_TIER, Caller
 from accounts.roles import SCOPES
 
 READ = frozenset({"predictions:read"})
 NOTHING: frozenset[str] = frozenset()
+
+
+def a_caller(authenticated: bool, scopes: frozenset[str], is_shared: bool = False) -> Caller:
+    """Somebody with `scopes`."""
+    return Caller(
+        tier=SHARED_TIER if is_shared else "pro",
+        scopes=scopes,
+        account_id=1 if authenticated else None,
+        key_id=uuid.UUID(int=1) if authenticated else None,
+    )
 
 
 def outcome(
@@ -21,13 +34,7 @@ def outcome(
 ) -> str:
     """``allowed``, or the code of the refusal."""
     try:
-        check(
-            need,
-            authenticated=authenticated,
-            scopes=scopes,
-            anonymous_access=anonymous_access,
-            is_shared=is_shared,
-        )
+        check(need, a_caller(authenticated, scopes, is_shared), anonymous_access=anonymous_access)
     except NotAllowed as refused:
         return refused.code
     return "allowed"
@@ -86,7 +93,7 @@ def test_all_of_keys_tickets_and_profile_is_personal() -> None:
 
 def test_the_refusal_names_the_scope_that_is_missing() -> None:
     with pytest.raises(NotAllowed, match="does not have the scope stream") as refused:
-        check(SOCKET, authenticated=True, scopes=READ, anonymous_access=True, is_shared=False)
+        check(SOCKET, a_caller(True, READ), anonymous_access=True)
     assert refused.value.code == "SCOPE_MISSING"
 
 
