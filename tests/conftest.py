@@ -39,6 +39,14 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that commits gives back what migrations have written: others run after it, in any order."""
+    for item in items:
+        for marker in item.iter_markers("django_db"):
+            if marker.kwargs.get("transaction") and not marker.kwargs.get("serialized_rollback"):
+                raise pytest.UsageError(f"{item.nodeid}: transaction=True needs serialized_rollback=True")
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """What a test has logged belongs to its report: a thread writes it."""

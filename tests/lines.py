@@ -55,7 +55,7 @@ class Line:
 
     def _join(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(self._target, timeout=5)
+            far = socket.create_connection(self._target, timeout=60)
         except OSError:
             _reset(near)
             return

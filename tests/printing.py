@@ -19,14 +19,14 @@ class Printing:
 
     def ended(self) -> list[Any]:
         """Everything, once it has ended well by itself."""
-        assert self.process.wait(timeout=40) == 0
+        assert self.process.wait(timeout=60) == 0
         self._reader.join()
         return self.printed
 
     def end(self) -> None:
         """End it, if it has not ended."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         self._reader.join()
 
     def _read(self) -> None:

@@ -53,7 +53,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls one system function
         )
-        if not wait_until_listening(self.port, timeout_s=20):
+        if not wait_until_listening(self.port, timeout_s=60):
             raise RuntimeError(f"{self._command[0]} does not listen on port {self.port}")
         if self.url.startswith("postgresql://"):  # it listens before it has recovered
             _wait_until_ready(self.url)
@@ -90,7 +90,7 @@ class Server:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
             self._process = None
 
 

@@ -35,7 +35,7 @@ TEMPLATE = f"template_{uuid.uuid4().hex[:12]}"
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T | None], *, timeout_s: float = 15.0) -> T:
+def eventually(check: Callable[[], T | None], *, timeout_s: float = 60.0) -> T:
     """Call `check` until it returns something true; AssertionError with its last value otherwise."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -202,12 +202,12 @@ class Stack:
         self.base_url = f"http://127.0.0.1:{port}"
         process = self.start("serve", "--port", str(port))
         self.key = self.key or people.add_key(self, "enterprise").secret
-        assert embedded.wait_until_listening(port, timeout_s=20)
+        assert embedded.wait_until_listening(port, timeout_s=60)
         return process
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET with the stack's key."""
-        return httpx.get(self.base_url + path, headers={"X-API-Key": self.key, **headers}, timeout=10)
+        return httpx.get(self.base_url + path, headers={"X-API-Key": self.key, **headers}, timeout=60)
 
     def publish(self, *payloads: dict[str, Any] | bytes) -> list[int]:
         """Publish from a synchronous test."""
@@ -266,7 +266,7 @@ class Stack:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes:
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 def _copy_of_template(server: psycopg.Connection[Any], server_url: str, name: str) -> None:
@@ -300,7 +300,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def receive(opened: ClientConnection, *, timeout_s: float = 10.0) -> dict[str, Any]:
+def receive(opened: ClientConnection, *, timeout_s: float = 60.0) -> dict[str, Any]:
     """The next frame."""
     frame: dict[str, Any] = json.loads(opened.recv(timeout=timeout_s))
     return frame

@@ -155,7 +155,7 @@ def test_a_use_that_comes_while_others_are_taken_is_not_lost(monkeypatch: pytest
             last_use.note(key_id, at=NOW, address="", agent="")
     finally:
         done.set()
-        flusher.join(timeout=20)
+        flusher.join(timeout=60)
         sys.setswitchinterval(interval)
     flush()
     assert len(written) == len(ids)

@@ -19,7 +19,7 @@ def together(*calls: Callable[[], T]) -> list[T]:
 
     def run(call: Callable[[], T]) -> T:
         try:
-            gate.wait(timeout=20)
+            gate.wait(timeout=60)
             return call()
         finally:
             connection.close()

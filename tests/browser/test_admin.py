@@ -114,7 +114,7 @@ def read_secret(page: Page, name: str) -> str:
 def call(stack: Stack, secret: str) -> httpx.Response:
     """A call with a key."""
     headers = {"X-API-Key": secret}
-    return httpx.get(f"{stack.base_url}/api/prediction/AAPL", headers=headers, timeout=10)
+    return httpx.get(f"{stack.base_url}/api/prediction/AAPL", headers=headers, timeout=60)
 
 
 def test_staff_run_a_key_from_its_making_to_its_end(page: Page, stack: Stack, boss: str) -> None:

@@ -30,7 +30,7 @@ def open_page(
     page = context.new_page()
     watch = Watch(page, stack.base_url)
     page.goto(path)
-    page.locator(PAGES[path]).wait_for(state="attached", timeout=30_000)
+    page.locator(PAGES[path]).wait_for(state="attached", timeout=60_000)
     page.wait_for_load_state("networkidle")
     return page, watch
 

@@ -103,7 +103,7 @@ def fact(page: Page, name: str) -> int:
 
 def is_connected(page: Page) -> None:
     """Wait until the socket is open."""
-    expect(page.locator("#state")).to_have_text("Live", timeout=20_000)
+    expect(page.locator("#state")).to_have_text("Live", timeout=60_000)
 
 
 def test_it_shows_what_is_published_as_it_is_published(live: Stack, browser: Browser) -> None:
@@ -133,14 +133,14 @@ def stop_web(stack: Stack) -> int:
     """End the web server; the port that it had."""
     web = stack.processes[-1]
     web.send_signal(signal.SIGTERM)
-    web.wait(timeout=30)
+    web.wait(timeout=60)
     return urlsplit(stack.base_url).port or 0
 
 
 def start_web(stack: Stack, port: int) -> None:
     """Start it again where it was."""
     stack.start("serve", "--port", str(port))
-    assert embedded.wait_until_listening(port, timeout_s=20)
+    assert embedded.wait_until_listening(port, timeout_s=60)
 
 
 def changes(count: int, **more: Any) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) 
         port = stop_web(live)
         expect(page.locator("#state")).to_have_text("Connection lost")
         publish(live, *changes(1_001))
-        eventually(lambda: beside(live.is_idle), timeout_s=30)
+        eventually(lambda: beside(live.is_idle), timeout_s=60)
         start_web(live, port)
         is_connected(page)
         expect(page.locator("#gap-text")).to_contain_text("Updates of AAPL between")
@@ -240,7 +240,7 @@ def test_an_explanation_is_ordered_watched_and_said_in_words(replayed: Stack, br
         )
         page.get_by_label("Deep").check()
         page.get_by_role("button", name="Explain").press("Enter")
-        expect(page.locator("#stage")).to_have_text("The explanation is complete.", timeout=20_000)
+        expect(page.locator("#stage")).to_have_text("The explanation is complete.", timeout=60_000)
         expect(page.get_by_role("button", name="Explain")).to_be_focused()
         expect(page.locator("#explanation")).to_contain_text("This is a replay of historical data")
         items = page.locator(".contributions li")
@@ -267,7 +267,7 @@ def test_it_is_for_everybody_by_day_and_night_and_on_a_phone(
         expect(page.locator("#symbol-title")).to_have_text("AAPL")
         page.get_by_label("Deep").check()
         page.get_by_role("button", name="Explain").click()
-        expect(page.locator(".contributions")).to_be_visible(timeout=20_000)
+        expect(page.locator(".contributions")).to_be_visible(timeout=60_000)
         page.get_by_text("The newest predictions as a table").click()
         page.locator("#connection summary").click()
         assert find_violations(page) == []

@@ -73,7 +73,7 @@ class Running(Printing):
         """As soon as there are `count` of them."""
         eventually(
             lambda: len(self.of(kind, snapshot=snapshot)) >= count or self.process.poll() is not None,
-            timeout_s=40.0,
+            timeout_s=60,
         )
         found = self.of(kind, snapshot=snapshot)
         assert len(found) >= count, self.printed

@@ -66,7 +66,7 @@ def explained(stack: Stack) -> Iterator[str]:
     eventually(lambda: stack.read("PYEXP") and stack.read("PYBAD"))
     yield "PYEXP"
     worker.terminate()
-    worker.wait(timeout=30)
+    worker.wait(timeout=60)
 
 
 @pytest.fixture
@@ -472,7 +472,7 @@ def test_an_example_runs_as_it_stands(
     with command.start(str(FOLDER / f"examples/{name}.py"), *arguments) as running:
         while name == "reconnects" and running.poll() is None:
             stack.publish(event(known))
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=60)
     assert running.returncode == 0, err
     assert {"errors": "has never been predicted", "reconnects": "connected", "explain": "It goes"}[
         name
@@ -492,7 +492,7 @@ def test_it_is_installed_from_its_folder(known: str, command: Command, tmp_path:
             env=command.environ,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
         assert told in shown.stdout

@@ -192,7 +192,7 @@ def test_a_stream_survives_a_server_that_restarts_without_a_loss(
         running.wait_for("update", 4)
         web = restarted.processes[-1]
         getattr(web, signal)()
-        web.wait(timeout=20)
+        web.wait(timeout=60)
         published += restarted.publish(*numbered("AAPL", 2), *numbered("MSFT", 2))
         port = urlsplit(restarted.base_url).port or 0
         restarted.start("serve", "--port", str(port))

@@ -155,7 +155,7 @@ def call(cast: Cast, route: str, method: str, headers: Headers) -> httpx.Respons
     """Call `method` on `route` as whoever sends `headers`."""
     request = CALLS[route, method](cast)
     url = cast.stack.base_url + request.pop("url")
-    return httpx.request(method, url, headers=headers, timeout=20, **request)
+    return httpx.request(method, url, headers=headers, timeout=60, **request)
 
 
 def test_every_route_of_the_url_configuration_is_in_the_matrix() -> None:

@@ -52,7 +52,7 @@ class Way:
     def ask(self, method: str, target: str, headers: Headers) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer."""
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=20)
+            self.connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=60)
         self.connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in [*headers, ("X-Forwarded-For", self.address)]:
             self.connection.putheader(name, value)

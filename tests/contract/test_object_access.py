@@ -100,7 +100,7 @@ def test_a_foreign_id_is_answered_like_one_that_never_existed(
 def _ask(tenants: Tenants, caller: str, method: str, request: dict[str, Any]) -> httpx.Response:
     request = dict(request)
     url = tenants.stack.base_url + request.pop("url")
-    return httpx.request(method, url, headers=tenants.callers[caller], timeout=10, **request)
+    return httpx.request(method, url, headers=tenants.callers[caller], timeout=60, **request)
 
 
 def _comparable(answer: httpx.Response, id_: str) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _told(response: httpx.Response) -> str:
 
 
 def _post(life: Life, path: str, headers: dict[str, str], body: Any, *, status: int = 0) -> dict[str, Any]:
-    response = httpx.post(life.stack.base_url + path, headers=headers, json=body, timeout=20)
+    response = httpx.post(life.stack.base_url + path, headers=headers, json=body, timeout=60)
     assert response.status_code == status or (not status and response.status_code in (200, 201)), (
         response.text
     )
@@ -167,7 +167,7 @@ def test_no_page_of_the_admin_shows_a_secret(life: Life) -> None:
     stack = life.stack
     admin = add_user(stack, account=add_account(stack, "pro"), role="admin", is_staff=True, is_superuser=True)
     digests = [row[0] for row in stack.rows("SELECT digest FROM api_keys")]
-    with httpx.Client(base_url=stack.base_url, follow_redirects=True, timeout=30) as browser:
+    with httpx.Client(base_url=stack.base_url, follow_redirects=True, timeout=60) as browser:
         form = browser.get("/admin/login/")
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
         assert token

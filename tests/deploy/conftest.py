@@ -59,7 +59,7 @@ def _start(stack: Stack) -> dict[str, str]:
         stack.environ["OPS_PORT"] = str(ports[role])
         start()
     stack.start_web()
-    assert all(embedded.wait_until_listening(port, timeout_s=20) for port in ports.values())
+    assert all(embedded.wait_until_listening(port, timeout_s=60) for port in ports.values())
     return {"web": stack.base_url} | {role: f"http://127.0.0.1:{port}" for role, port in ports.items()}
 
 
@@ -75,16 +75,16 @@ def _let_things_happen(stack: Stack) -> None:
         f"{stack.base_url}/api/explanation/{SYMBOL}",
         json={"depth": "fast"},
         headers={"X-API-Key": stack.key, "Prefer": "wait=20"},
-        timeout=30,
+        timeout=60,
     )
     assert ordered.status_code == 200, ordered.text
     with connect(stack.socket_url, additional_headers=junk, close_timeout=1) as refused:
         assert receive(refused)["type"] == "error"
         with pytest.raises(ConnectionClosed):
-            refused.recv(timeout=10)
+            refused.recv(timeout=60)
 
 
 def _read(urls: Mapping[str, str]) -> dict[str, str]:
     return {
-        role: httpx.get(f"{url}/metrics", timeout=10).raise_for_status().text for role, url in urls.items()
+        role: httpx.get(f"{url}/metrics", timeout=60).raise_for_status().text for role, url in urls.items()
     }

@@ -22,7 +22,7 @@ FOLDER = composed.FOLDER / "nginx"
 
 def version_of(nginx: str) -> tuple[int, ...]:
     """For instance (1, 28, 1)."""
-    told = subprocess.run([nginx, "-v"], capture_output=True, text=True, timeout=10, check=True).stderr
+    told = subprocess.run([nginx, "-v"], capture_output=True, text=True, timeout=60, check=True).stderr
     found = re.search(r"nginx/([\d.]+)", told)
     assert found is not None, told
     return tuple(map(int, found[1].split(".")))
@@ -45,7 +45,7 @@ class Front:
 
     def complaints(self) -> str:
         """What ``nginx -t`` says against the configuration; nothing where it is right."""
-        done = subprocess.run([*self.command, "-t"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run([*self.command, "-t"], capture_output=True, text=True, timeout=60, check=False)
         return "" if done.returncode == 0 and "[warn]" not in done.stderr else done.stderr
 
     def access_log(self) -> str:
@@ -103,12 +103,12 @@ def running(front: Front) -> Iterator[Front]:
     """`front`, listening; ended as Compose ends it."""
     process = subprocess.Popen(front.command, stderr=subprocess.DEVNULL)
     try:
-        assert embedded.wait_until_listening(front.plain_port, timeout_s=10), front.error_log()
+        assert embedded.wait_until_listening(front.plain_port, timeout_s=60), front.error_log()
         yield front
     finally:
         process.send_signal(signal.SIGQUIT)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -199,7 +199,7 @@ def test_promtool_agrees_with_the_metrics_of_each_role(
         input=exposed_texts[role],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

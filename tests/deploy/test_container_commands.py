@@ -143,7 +143,7 @@ class Service:
 
     def is_healthy(self) -> bool:
         """What the service's own health check says."""
-        return subprocess.run(self.health, **self._options(), timeout=30, check=False).returncode == 0
+        return subprocess.run(self.health, **self._options(), timeout=60, check=False).returncode == 0
 
     def _options(self) -> dict[str, Any]:
         return {"cwd": self.image.root / "app", "env": self.environ, **self.image.user}
@@ -187,13 +187,13 @@ def test_every_role_installs_starts_answers_and_ends(image: Image, servers: dict
     running = {name: services[name].start() for name in ("web", "ws", "bridge", "worker")}
     try:
         for name in running:
-            eventually(services[name].is_healthy, timeout_s=40)
+            eventually(services[name].is_healthy, timeout_s=60)
         running["demo-pipeline"] = services["demo-pipeline"].start()
         base_url = f"http://127.0.0.1:{web.port}"
-        with httpx.Client(base_url=base_url, headers={"X-API-Key": key}, timeout=30) as client:
+        with httpx.Client(base_url=base_url, headers={"X-API-Key": key}, timeout=60) as client:
             assert client.get("/health/live").status_code == 200
             _serves_static_files(client, image)
-            eventually(lambda: client.get("/api/prediction/AAPL").status_code == 200, timeout_s=30)
+            eventually(lambda: client.get("/api/prediction/AAPL").status_code == 200, timeout_s=60)
             explained = client.post(
                 "/api/explanation/AAPL", json={"depth": "deep"}, headers={"Prefer": "wait=20"}
             )

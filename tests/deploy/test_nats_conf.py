@@ -50,7 +50,7 @@ def ports() -> Iterator[tuple[int, int]]:
             yield port, health
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 def test_it_takes_the_password_has_jetstream_and_says_that_it_is_well(ports: tuple[int, int]) -> None:
@@ -59,7 +59,7 @@ def test_it_takes_the_password_has_jetstream_and_says_that_it_is_well(ports: tup
     asked = f"http://127.0.0.1:{health}/healthz"
     assert SERVICES["nats"]["healthcheck"]["test"][-1].endswith("/healthz")
     eventually(lambda: httpx.get(asked).status_code == 200)
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as stranger:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as stranger:
         stranger.sendall(b"CONNECT {}\r\nPING\r\n")
         assert b"Authorization Violation" in b"".join(iter(lambda: stranger.recv(4096), b""))
 

@@ -66,7 +66,7 @@ class Desk:
         await self.connection.client.publish(streams.EXPLAIN_CANCELLED, str(job_id).encode())
         await self.connection.client.flush()
 
-    async def hear(self, kind: type[M], order: ExplainOrder, *, timeout_s: float = 20.0) -> M:
+    async def hear(self, kind: type[M], order: ExplainOrder, *, timeout_s: float = 60.0) -> M:
         """Wait for the first event of `kind` about `order`."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -181,7 +181,7 @@ async def working(
     *,
     concurrency: int = 2,
     tries: int = 3,
-    timeout_s: float = 20.0,
+    timeout_s: float = 60.0,
     ack_wait_s: float = 10.0,
     first_delay_s: float = 0.1,
 ) -> AsyncIterator[ExplainWorker]:

@@ -16,7 +16,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def until(check: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 15.0) -> None:
+async def until(check: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 60.0) -> None:
     """`tests.stack.eventually` inside of an event loop; `check` may be a coroutine function."""
     deadline = time.monotonic() + timeout_s
     while True:

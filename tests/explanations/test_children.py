@@ -22,7 +22,7 @@ from tests.explanations.processes import is_gone, until
 EXPLAINERS = "tests.explanations.explainers"
 
 
-def limits(name: str = "Versatile", *, timeout_s: float = 20.0, memory_mb: int = 512) -> Limits:
+def limits(name: str = "Versatile", *, timeout_s: float = 60.0, memory_mb: int = 512) -> Limits:
     """The limits of a child with a test's explainer."""
     return Limits(f"{EXPLAINERS}.{name}", timeout_s, memory_mb)
 

@@ -46,7 +46,7 @@ class Workers:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """A worker that ends by itself: its status, and what it said."""
-        status = self.start(*arguments).wait(timeout=30)
+        status = self.start(*arguments).wait(timeout=60)
         return status, self.log_path.read_text()
 
     def end(self) -> None:

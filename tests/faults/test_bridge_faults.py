@@ -21,7 +21,7 @@ def test_killed_in_the_middle_of_5000_messages_every_row_is_there_once(own_stack
 
     own_stack.start_bridge_at_once()
 
-    eventually(lambda: own_stack.count_rows(symbol) == 5_000, timeout_s=30)
+    eventually(lambda: own_stack.count_rows(symbol) == 5_000, timeout_s=60)
     eventually(own_stack.is_idle)
     distinct = "SELECT count(DISTINCT predicted_price), max(predicted_price) FROM predictions_prediction"
     assert own_stack.rows(distinct) == [(5_000, 5_000.0)]
@@ -105,7 +105,7 @@ def test_postgres_killed_and_restarted(
     own_postgres.kill()
     stack.publish(*numbered(symbol, 700))
     own_postgres.start()
-    eventually(lambda: _count_after_recovery(stack, symbol) == 800, timeout_s=30)
+    eventually(lambda: _count_after_recovery(stack, symbol) == 800, timeout_s=60)
     eventually(stack.is_idle)
     assert _newest(stack, symbol) == 700.0
 
@@ -115,7 +115,7 @@ def test_drains_on_sigterm_and_leaves_nothing_unacknowledged(own_stack: Stack, s
     own_stack.publish(*numbered(symbol, 2_000))
     eventually(lambda: own_stack.count_rows(symbol) > 0)
     bridge.terminate()
-    assert bridge.wait(timeout=20) == 0
+    assert bridge.wait(timeout=60) == 0
     recorded = own_stack.count_rows(symbol)
     assert own_stack.count_unacknowledged() == 0
     own_stack.start_bridge()
@@ -163,7 +163,7 @@ def test_a_bridge_restarted_under_load_skips_nothing_on_the_socket(own_stack: St
         while len(got) < 500:
             got += [update["seq"] for update in updates_of(receive(socket))]
         first.terminate()
-        assert first.wait(timeout=20) == 0
+        assert first.wait(timeout=60) == 0
         own_stack.start_bridge()
         seqs += own_stack.publish(*(event(symbol, predicted_price=1.0 + n) for n in range(2_000)))
         while len(got) < len(seqs):

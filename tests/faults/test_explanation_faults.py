@@ -71,7 +71,7 @@ class Orders:
 
     def _order_on(self) -> None:
         place = urlsplit(self._stack.base_url)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
         while len(self.accepted) < self._total:
             number = next(self._numbers)
             try:
@@ -120,7 +120,7 @@ class Feed:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
 
 
 def _kill_all_in_turn(stack: Stack, running: dict[str, subprocess.Popen[bytes]], orders: Orders) -> int:

@@ -42,13 +42,13 @@ class Roles:
         port = embedded.free_port()
         self._stack.environ["OPS_PORT"] = str(port)
         process = start()
-        assert embedded.wait_until_listening(port, timeout_s=20)
+        assert embedded.wait_until_listening(port, timeout_s=60)
         self.urls[role] = f"http://127.0.0.1:{port}"
         return process
 
     def ask(self, role: str, path: str) -> httpx.Response:
         """The answer of a process of `role`."""
-        return httpx.get(self.urls[role] + path, timeout=10)
+        return httpx.get(self.urls[role] + path, timeout=60)
 
     def answers(self) -> Expected:
         """A row of `TABLE`, as it is now."""

@@ -80,7 +80,7 @@ def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_bac
     own_postgres.freeze()
     try:
         with ThreadPoolExecutor(100) as callers:
-            asked = [callers.submit(httpx.get, url, headers=key, timeout=30) for _ in range(100)]
+            asked = [callers.submit(httpx.get, url, headers=key, timeout=60) for _ in range(100)]
             answers = (one.result() for one in as_completed(asked))
             first = next(answer for answer in answers if answer.json()["error"] == "OVERLOADED")
             assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
@@ -100,16 +100,16 @@ def _check_without_postgres(stack: Stack, postgres: Server, symbol: str) -> None
     # let in; one that was never seen here cannot be checked.
     key, never_seen = {"X-API-Key": stack.key}, {"X-API-Key": keys.make_key(uuid.uuid4(), "live")}
     for headers in ({}, key):
-        assert httpx.get(url, headers=headers, timeout=20).status_code == 200
-    _assert_unavailable(httpx.get(url, headers=never_seen, timeout=20))
-    _assert_unavailable(httpx.get(f"{url}/history", headers=key, timeout=20))
+        assert httpx.get(url, headers=headers, timeout=60).status_code == 200
+    _assert_unavailable(httpx.get(url, headers=never_seen, timeout=60))
+    _assert_unavailable(httpx.get(f"{url}/history", headers=key, timeout=60))
     assert httpx.get(f"{stack.base_url}/health/live").status_code == 200
-    assert httpx.get(f"{stack.base_url}/health/ready", timeout=20).status_code == 503
+    assert httpx.get(f"{stack.base_url}/health/ready", timeout=60).status_code == 503
     stack.redis.kill()
     # Bridges are not heard any more: what this process knows by itself is trusted for three seconds.
-    _assert_unavailable(eventually(lambda: _unless_found(httpx.get(url, headers=key, timeout=20))))
+    _assert_unavailable(eventually(lambda: _unless_found(httpx.get(url, headers=key, timeout=60))))
     postgres.start()
-    eventually(lambda: httpx.get(url, timeout=20).status_code == 200)
+    eventually(lambda: httpx.get(url, timeout=60).status_code == 200)
 
 
 def _unless_found(response: httpx.Response) -> httpx.Response | None:

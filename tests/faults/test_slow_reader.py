@@ -51,7 +51,7 @@ def test_a_reader_that_stops_reading_is_given_up_and_its_neighbours_get_everythi
         assert _resident_kb(web.pid) - before_kb < 20_000
 
         log = own_stack.log_path
-        eventually(lambda: "giving up a reader" in log.read_text(), timeout_s=30)
+        eventually(lambda: "giving up a reader" in log.read_text(), timeout_s=60)
         frames = list(_read_to_the_end(stalled))
     assert stalled.close_code == 4503
     assert frames[-1]["code"] == "SLOW_READER"

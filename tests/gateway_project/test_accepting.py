@@ -28,7 +28,7 @@ class World:
     def connect(self, number: int) -> None:
         """So many come; the kernel answers them, whether anybody accepts or not."""
         address = self.listener.getsockname()
-        self.clients += [socket.create_connection(address, timeout=5) for _ in range(number)]
+        self.clients += [socket.create_connection(address, timeout=60) for _ in range(number)]
 
     async def all_there(self) -> int:
         """How many turns of the loop it takes until they are with their protocols."""

@@ -63,7 +63,7 @@ async def test_whoever_is_in_the_middle_of_a_handshake_gets_through(
     listener: socket.socket, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
     acceptor = Acceptor(listener, Greeting, contexts[0])
-    opened = socket.create_connection(listener.getsockname(), timeout=5)
+    opened = socket.create_connection(listener.getsockname(), timeout=60)
     await taken(acceptor)
     stopping = asyncio.create_task(acceptor.stop())
     await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_whoever_says_nothing_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(accepting, "_LAST_HANDSHAKES_S", 0.1)
     acceptor = Acceptor(listener, Greeting, contexts[0])
-    with socket.create_connection(listener.getsockname(), timeout=5):
+    with socket.create_connection(listener.getsockname(), timeout=60):
         await taken(acceptor)
         async with asyncio.timeout(2):
             await acceptor.stop()
@@ -94,7 +94,7 @@ async def test_a_handshake_has_a_bound(
 ) -> None:
     monkeypatch.setattr(accepting, "HANDSHAKE_WITHIN_S", 0.1)
     acceptor = Acceptor(listener, Greeting, contexts[0])
-    with socket.create_connection(listener.getsockname(), timeout=5) as opened:
+    with socket.create_connection(listener.getsockname(), timeout=60) as opened:
         assert await asyncio.to_thread(opened.recv, 100) == b""
     await acceptor.stop()
 
@@ -105,7 +105,7 @@ async def test_without_descriptors_it_rests_and_goes_on(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     acceptor = Acceptor(listener, Greeting, contexts[0])
-    opened = socket.create_connection(listener.getsockname(), timeout=5)
+    opened = socket.create_connection(listener.getsockname(), timeout=60)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:

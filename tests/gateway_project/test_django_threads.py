@@ -165,7 +165,7 @@ async def test_what_the_application_raises_is_raised() -> None:
 
 async def test_no_more_requests_are_answered_at_once_than_there_are_threads() -> None:
     at_once, most, lock = 0, 0, threading.Lock()
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def meet(environ: dict[str, Any]) -> HttpResponse:
         nonlocal at_once, most

@@ -39,7 +39,7 @@ class Launched:
 
     def ask(self) -> int:
         """Who answers one connection."""
-        with socket.create_connection(self.address, timeout=10) as asking:
+        with socket.create_connection(self.address, timeout=60) as asking:
             return int(asking.recv(100))
 
     def told_to_end(self) -> set[int]:
@@ -63,7 +63,7 @@ class Launched:
         if not self.launcher._stop_wanted.is_set():
             self.launcher.stop(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.ended, 20)
+            return await asyncio.wait_for(self.ended, 60)
         finally:
             self.reserved.close()
 

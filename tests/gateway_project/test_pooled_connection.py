@@ -26,7 +26,7 @@ def pool(postgres_url: str) -> Iterator[Pool]:
         kwargs={"autocommit": True},
         min_size=0,
         max_size=1,
-        timeout=5,
+        timeout=60,
         check=ConnectionPool.check_connection,
     ) as made:
         yield made

@@ -18,7 +18,7 @@ PROBLEM = "application/problem+json"
 def raw_get(stack: Stack, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """GET `target` to the letter: no client library puts the path in order."""
     place = urlsplit(stack.base_url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=10)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=60)
     try:
         connection.putrequest("GET", target, skip_accept_encoding=True)
         for name, value in {"X-API-Key": stack.key, **headers}.items():
@@ -38,7 +38,7 @@ def order_explanation(
         f"{stack.base_url}/api/explanation/{symbol}",
         json={"depth": depth},
         headers={**who.header, **headers},
-        timeout=40,
+        timeout=60,
     )
 
 

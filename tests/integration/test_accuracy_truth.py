@@ -41,7 +41,7 @@ def _answer(stack: Stack, symbol: str) -> dict[str, Any]:
         total = response.json().get("total", {})
         return total if total.get("count") == DAYS - 1 else None
 
-    return eventually(read, timeout_s=30)
+    return eventually(read, timeout_s=60)
 
 
 def _evaluation(walk: WalkForward) -> Evaluation:

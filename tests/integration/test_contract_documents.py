@@ -110,10 +110,10 @@ def test_a_gateway_with_symbols_of_its_own_says_so(own_stack: Stack) -> None:
 def test_a_process_for_sockets_serves_none_of_it(stack: Stack) -> None:
     port = embedded.free_port()
     process = stack.start("serve", "--port", str(port), "--role", "ws")
-    assert embedded.wait_until_listening(port, timeout_s=30)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     answer = httpx.get(f"http://127.0.0.1:{port}/api/openapi.json")
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert answer.status_code == 404
 
 

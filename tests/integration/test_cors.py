@@ -60,10 +60,10 @@ def cold(stack: Stack) -> Iterator[str]:
     stack.environ["HOT_READS"] = "false"
     process = stack.start("serve", "--port", str(port))
     del stack.environ["HOT_READS"]
-    assert embedded.wait_until_listening(port, timeout_s=30)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
 
 
 def split(header: str) -> set[str]:
@@ -91,7 +91,7 @@ def answers(stack: Stack, base_url: str, symbol: str, origin: str) -> dict[int, 
     url = f"{base_url}/api/prediction/{symbol}"
 
     def get(url: str, headers: dict[str, str]) -> httpx.Response:
-        return httpx.get(url, headers={"Origin": origin, **headers}, timeout=20)
+        return httpx.get(url, headers={"Origin": origin, **headers}, timeout=60)
 
     first = get(url, many)
     found = [

@@ -44,7 +44,7 @@ def test_all_is_well_on_a_running_gateway(stack: Stack, known: str) -> None:
         status, found = examine(stack, "--publish", known)
     finally:
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=60)
     assert [one for one in found.values() if one["grade"] == "failed"] == []
     assert status == 0
     assert "arrived" in found["socket"]["seen"]

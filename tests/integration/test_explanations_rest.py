@@ -67,7 +67,7 @@ def key(stack: Stack) -> Key:
 
 def get(stack: Stack, who: Key, path: str) -> httpx.Response:
     """The answer to a question."""
-    return httpx.get(stack.base_url + path, headers=who.header, timeout=20)
+    return httpx.get(stack.base_url + path, headers=who.header, timeout=60)
 
 
 def count_jobs(stack: Stack, who: Key) -> int:
@@ -285,7 +285,7 @@ def test_503_while_postgres_is_away_and_202_while_nats_is(apart: tuple[Stack, Se
     job_id = order.json()["job_id"]
     assert stack.rows("SELECT published_at FROM outbox WHERE msg_id = %s", job_id) == [(None,)]
     stack.nats.start()
-    eventually(lambda: stack.rows("SELECT 1 FROM outbox WHERE published_at IS NOT NULL"), timeout_s=30)
+    eventually(lambda: stack.rows("SELECT 1 FROM outbox WHERE published_at IS NOT NULL"), timeout_s=60)
 
     say(stack, completed(uuid.UUID(job_id)))
     eventually(lambda: get(stack, key, f"/api/explanation/{symbol}").status_code == 200)

@@ -43,7 +43,7 @@ class Peer:
 
     def __init__(self, stack: Stack) -> None:
         url = urlsplit(stack.socket_url)
-        self._socket = socket.create_connection((url.hostname or "", url.port or 0), timeout=10)
+        self._socket = socket.create_connection((url.hostname or "", url.port or 0), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
         self._socket.sendall(_HANDSHAKE.format(path=url.path, host=url.netloc, key=stack.key).encode())

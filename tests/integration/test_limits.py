@@ -40,7 +40,7 @@ def fleet(postgres_url: str) -> Iterator[tuple[Stack, list[str]]]:
         for _ in range(3):
             port = embedded.free_port()
             stack.start("serve", "--port", str(port))
-            assert embedded.wait_until_listening(port, timeout_s=20)
+            assert embedded.wait_until_listening(port, timeout_s=60)
             urls.append(f"http://127.0.0.1:{port}")
         stack.publish(event("AAPL"))
         eventually(lambda: stack.read("AAPL"))
@@ -146,7 +146,7 @@ def _start_one_more(stack: Stack, **environ: str) -> str:
     stack.environ.update(environ)
     stack.start("serve", "--port", str(port))
     stack.environ = before
-    assert embedded.wait_until_listening(port, timeout_s=20)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     return f"http://127.0.0.1:{port}"
 
 

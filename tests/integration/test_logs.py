@@ -114,7 +114,7 @@ def test_a_socket_is_told_at_its_end_with_the_id_of_its_handshake(logs: Logs, ke
     with connect(logs.stack.socket_url, additional_headers=headers, close_timeout=1) as socket:
         assert socket.response is not None
         assert socket.response.headers["x-request-id"] == "a-socket-1"
-        connection = json.loads(socket.recv(timeout=10))["connection_id"]
+        connection = json.loads(socket.recv(timeout=60))["connection_id"]
     (line,) = eventually(lambda: logs.lines("web", "a-socket-1", event="socket"))
     assert (line["connection"], line["key"], line["code"]) == (connection, key.public_id, 1000)
     assert [line["logger"] for line in logs.lines("web", "a-socket-1")] == ["realtime.consumers", "access"]

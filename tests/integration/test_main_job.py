@@ -106,7 +106,7 @@ def test_several_bridges_share_the_work_and_store_each_event_once(stack: Stack, 
     stack.publish(*numbered(symbol, 1_000))
     eventually(lambda: stack.count_rows(symbol) == 1_000)
     second.terminate()
-    assert second.wait(timeout=20) == 0
+    assert second.wait(timeout=60) == 0
     eventually(lambda: stack.read(symbol)["predicted_price"] == 1_000.0)
 
 

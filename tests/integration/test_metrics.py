@@ -23,15 +23,15 @@ def workers(stack: Stack) -> Iterator[str]:
     port = embedded.free_port()
     process = stack.start("serve", "--port", str(port), "--workers", "3")
     url = f"http://127.0.0.1:{port}"
-    eventually(lambda: _count_processes(url) == 3, timeout_s=40)
+    eventually(lambda: _count_processes(url) == 3, timeout_s=60)
     yield url
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
 
 
 def samples(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every sample, by name and labels."""
-    text = httpx.get(f"{url}/metrics", timeout=10).raise_for_status().text
+    text = httpx.get(f"{url}/metrics", timeout=60).raise_for_status().text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -66,7 +66,7 @@ def test_a_worker_that_died_is_open_no_more_but_what_it_counted_stays(stack: Sta
     pids = {dict(has)["pid"] for name, has in samples(workers) if name == "pgw_process_open_files"}
     victim = pids.pop()
     subprocess.run(["kill", "-9", victim], check=True)
-    eventually(lambda: victim not in _pids(workers) and _count_processes(workers) == 3, timeout_s=40)
+    eventually(lambda: victim not in _pids(workers) and _count_processes(workers) == 3, timeout_s=60)
     assert total(workers, "pgw_http_requests_total") >= counted
 
 
@@ -95,7 +95,7 @@ def test_sockets_and_their_updates_are_counted(stack: Stack, known: str) -> None
         eventually(lambda: total(stack.base_url, "pgw_subscriptions") >= 1)
         assert total(stack.base_url, "pgw_sockets") >= 1
         stack.publish(event(known, predicted_price=7.0))
-        opened.recv(timeout=10)
+        opened.recv(timeout=60)
         eventually(lambda: total(stack.base_url, "pgw_socket_updates_sent_total") > before)
         assert total(stack.base_url, "pgw_publish_to_send_seconds_count") >= 1
 

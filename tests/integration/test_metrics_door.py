@@ -38,7 +38,7 @@ def start(stack: Stack) -> Iterator[Start]:
                 stack.environ = before
                 held.callback(process.wait, 30)
                 held.callback(process.terminate)
-                assert embedded.wait_until_listening(port, timeout_s=30)
+                assert embedded.wait_until_listening(port, timeout_s=60)
                 found[known] = f"http://127.0.0.1:{port}/metrics"
             return found[known]
 

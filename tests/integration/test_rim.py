@@ -24,7 +24,7 @@ from tests.stack import Stack, receive
 def slow_post(stack: Stack) -> Iterator[socket.socket]:
     """A POST that announces a hundred bytes and sends one."""
     place = urlsplit(stack.base_url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as opened:
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as opened:
         opened.sendall(
             b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nCookie: csrftoken=x\r\n"
             b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
@@ -83,7 +83,7 @@ def test_an_odd_origin_is_refused_on_the_socket(stack: Stack, origin: str) -> No
 @pytest.mark.parametrize("sent", [b"", b"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_a_connection_on_which_no_request_gets_complete_is_cut_off(stack: Stack, sent: bytes) -> None:
     place = urlsplit(stack.base_url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as opened:
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as opened:
         opened.sendall(sent)
         with suppress(ConnectionResetError):
             assert opened.recv(4096) == b""

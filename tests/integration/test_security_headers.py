@@ -95,7 +95,7 @@ def test_pages_run_nothing_inline(stack: Stack, path: str) -> None:
 
 def test_the_admin_cannot_be_framed_and_its_cookies_are_for_https(stack: Stack) -> None:
     name = add_user(stack, account=add_account(stack, "pro"), role="admin", is_staff=True, is_superuser=True)
-    with httpx.Client(base_url=stack.base_url, timeout=30) as browser:
+    with httpx.Client(base_url=stack.base_url, timeout=60) as browser:
         assert_careful(browser.get("/admin/").headers, policy="default-src 'self'; ")  # a redirect
         page = browser.get("/admin/login/")
         assert_careful(page.headers, policy="default-src 'self'; ")
@@ -133,10 +133,10 @@ def behind_a_proxy(stack: Stack) -> Iterator[str]:
     process = stack.start("serve", "--port", str(port))
     for name in given:
         del stack.environ[name]
-    assert embedded.wait_until_listening(port, timeout_s=30)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
 
 
 PATHS = [
@@ -194,9 +194,9 @@ def test_500_tells_nothing_of_what_went_wrong(own_stack: Stack, tmp_path: Path) 
 def test_a_process_for_sockets_refuses_with_them(stack: Stack) -> None:
     port = embedded.free_port()
     process = stack.start("serve", "--port", str(port), "--role", "ws")
-    assert embedded.wait_until_listening(port, timeout_s=30)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     refused = httpx.get(f"http://127.0.0.1:{port}/api/predictions")
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert refused.status_code == 404
     assert_careful(refused.headers)

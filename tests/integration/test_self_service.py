@@ -28,7 +28,7 @@ def manager(stack: Stack) -> str:
 def ask(stack: Stack, method: str, path: str, key: str | None, body: Any = None) -> httpx.Response:
     """The answer to a call with `key`."""
     headers = {} if key is None else {"X-API-Key": key}
-    return httpx.request(method, stack.base_url + path, headers=headers, json=body, timeout=10)
+    return httpx.request(method, stack.base_url + path, headers=headers, json=body, timeout=60)
 
 
 def test_200_the_profile_has_what_the_headers_say_and_costs_nothing(stack: Stack, manager: str) -> None:

@@ -50,7 +50,7 @@ def assert_refused(socket: ClientConnection, code: str, close: int) -> None:
     assert (frame["type"], frame["code"]) == ("error", code), frame
     assert frame["detail"]
     with pytest.raises(ConnectionClosed) as closed:
-        socket.recv(timeout=10)
+        socket.recv(timeout=60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == close
 
@@ -225,7 +225,7 @@ def test_sockets_get_1012_when_the_server_stops(own_stack: Stack) -> None:
     with own_stack.socket() as socket:
         web.terminate()
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
-    assert web.wait(timeout=20) == 0
+    assert web.wait(timeout=60) == 0

@@ -27,7 +27,7 @@ def opened(stack: Stack, headers: Headers, query: str = "") -> Iterator[ClientCo
         yield socket
 
 
-def close_of(socket: ClientConnection, *, timeout_s: float = 10.0) -> tuple[str, int]:
+def close_of(socket: ClientConnection, *, timeout_s: float = 60.0) -> tuple[str, int]:
     """The code of the last error frame, and the close code."""
     code = ""
     deadline = time.monotonic() + timeout_s
@@ -47,7 +47,7 @@ def refusal(stack: Stack, headers: Headers, query: str = "") -> tuple[str, int]:
 
 def ticket_of(stack: Stack, headers: Headers) -> str:
     """A ticket for whoever shows `headers`."""
-    response = httpx.post(f"{stack.base_url}/auth/ws-ticket", headers=headers, timeout=10)
+    response = httpx.post(f"{stack.base_url}/auth/ws-ticket", headers=headers, timeout=60)
     assert response.status_code == 201, response.text
     ticket: str = response.json()["ticket"]
     return ticket
@@ -107,7 +107,7 @@ def test_a_ticket_of_a_key_that_was_revoked_meanwhile_is_worth_nothing(stack: St
 
 
 def _is_refused(stack: Stack, headers: Headers) -> bool:
-    return httpx.get(f"{stack.base_url}/auth/profile", headers=headers, timeout=10).status_code == 401
+    return httpx.get(f"{stack.base_url}/auth/profile", headers=headers, timeout=60).status_code == 401
 
 
 KEY_ENDS = {
@@ -175,7 +175,7 @@ def test_4401_when_the_overlap_of_a_rotation_is_over(stack: Stack, key: Key) -> 
 
 def _log_out(stack: Stack, name: str, pair: dict[str, Any]) -> None:
     body = {"refresh_token": pair["refresh_token"]}
-    assert httpx.post(f"{stack.base_url}/auth/logout", json=body, timeout=10).status_code == 204
+    assert httpx.post(f"{stack.base_url}/auth/logout", json=body, timeout=60).status_code == 204
 
 
 def _execute_on_user(change: str) -> Callable[[Stack, str, dict[str, Any]], None]:
@@ -206,5 +206,5 @@ def test_a_login_takes_its_sockets_along(stack: Stack, key: Key, end: Any) -> No
 def test_4403_for_a_key_without_the_scope(stack: Stack) -> None:
     silent = add_key(stack, "pro", scopes='["predictions:read"]')
     assert refusal(stack, silent.header) == ("SCOPE_MISSING", 4403)
-    refused = httpx.post(f"{stack.base_url}/auth/ws-ticket", headers=silent.header, timeout=10)
+    refused = httpx.post(f"{stack.base_url}/auth/ws-ticket", headers=silent.header, timeout=60)
     assert refused.status_code == 403

@@ -117,13 +117,13 @@ def test_the_client_that_comes_back_sees_every_update_once_across_two_restarts(
 
         def publish_and_see() -> None:
             published.extend(publish(own_stack))
-            eventually(lambda: len(client.printed) >= len(published), timeout_s=30.0)
+            eventually(lambda: len(client.printed) >= len(published), timeout_s=60)
 
         eventually(lambda: len(client.printed) == 2)
         publish_and_see()
         for end in ("terminate", "kill"):  # told 1012, and not told at all
             getattr(web, end)()
-            web.wait(timeout=20)
+            web.wait(timeout=60)
             published.extend(publish(own_stack))
             web = start_again(own_stack)
             publish_and_see()
@@ -144,5 +144,5 @@ def start_again(stack: Stack) -> subprocess.Popen[bytes]:
     """The web server, where it was."""
     port = urlsplit(stack.base_url).port or 0
     process = stack.start("serve", "--port", str(port))
-    assert embedded.wait_until_listening(port, timeout_s=20)
+    assert embedded.wait_until_listening(port, timeout_s=60)
     return process

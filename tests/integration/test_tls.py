@@ -31,7 +31,7 @@ class Secure(Gateway):
         tls = ["--tls-certificate", str(files.certificate), "--tls-key", str(files.key)]
         super().__init__(stack, *tls, *options)
         self.url = f"https://127.0.0.1:{self.port}"
-        eventually(self.is_up, timeout_s=40)
+        eventually(self.is_up, timeout_s=60)
 
     def context(self) -> ssl.SSLContext:
         """A client that trusts the certificate that the file holds now."""
@@ -39,7 +39,7 @@ class Secure(Gateway):
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET over a connection of its own."""
-        return httpx.get(self.url + path, headers=headers, verify=self.context(), timeout=10)
+        return httpx.get(self.url + path, headers=headers, verify=self.context(), timeout=60)
 
     def is_up(self) -> bool:
         """True once it answers."""
@@ -51,7 +51,7 @@ class Secure(Gateway):
     def end(self) -> None:
         """In good order."""
         self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_answer_counts_as_secure(stack: Stack, secure: Secure, known: str)
 
 
 def test_connections_are_kept_and_large_bodies_get_through(secure: Secure) -> None:
-    with httpx.Client(base_url=secure.url, verify=secure.context(), timeout=10) as client:
+    with httpx.Client(base_url=secure.url, verify=secure.context(), timeout=60) as client:
         for _ in range(20):
             assert client.get("/version").status_code == 200
         assert client.post("/auth/login", content=b"x" * 1_000_000).status_code in (400, 415)
@@ -116,13 +116,13 @@ def test_old_versions_are_not_spoken(secure: Secure, version: str, is_spoken: bo
         input=b"",
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert (b"Cipher is (NONE)" not in done.stdout) is is_spoken
 
 
 def test_plain_http_is_not_spoken(secure: Secure) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", secure.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", secure.port, timeout=60)
     connection.connect()
     with pytest.raises((http.client.HTTPException, OSError)):
         _ask(connection)
@@ -130,7 +130,7 @@ def test_plain_http_is_not_spoken(secure: Secure) -> None:
 
 def test_a_head_that_is_too_large_is_refused_and_the_connection_ends(secure: Secure) -> None:
     with (
-        socket.create_connection(("127.0.0.1", secure.port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", secure.port), timeout=60) as plain,
         secure.context().wrap_socket(plain, server_hostname="localhost") as opened,
     ):
         opened.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000)
@@ -159,14 +159,14 @@ def test_workers_take_a_renewed_certificate_on_sighup(stack: Stack, tmp_path: Pa
     fresh.certificate.replace(gateway.files.certificate)
     assert _serial(gateway) == before
     gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: all(_serial(gateway) != before for _ in range(10)), timeout_s=40)
+    eventually(lambda: all(_serial(gateway) != before for _ in range(10)), timeout_s=60)
     assert gateway.get("/version").status_code == 200
     gateway.end()
 
 
 def _read_on(opened: ClientConnection) -> None:
     while True:
-        opened.recv(timeout=10)
+        opened.recv(timeout=60)
 
 
 def _ask(connection: http.client.HTTPConnection) -> None:
@@ -176,4 +176,4 @@ def _ask(connection: http.client.HTTPConnection) -> None:
 
 def _serial(gateway: Secure) -> str:
     """Which certificate a new connection is shown."""
-    return ssl.get_server_certificate(("127.0.0.1", gateway.port), timeout=10)
+    return ssl.get_server_certificate(("127.0.0.1", gateway.port), timeout=60)

@@ -78,7 +78,7 @@ def collector() -> Iterator[Collector]:
         thread.start()
         yield made
         made.shutdown()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 @pytest.fixture(scope="module")

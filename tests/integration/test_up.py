@@ -48,7 +48,7 @@ class Up:
             self.printed += line
         self.process.stdout.close()
 
-    def wait_for(self, text: str, timeout_s: float = 40.0) -> None:
+    def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
         """Wait until `text` was printed."""
         eventually(lambda: text in self.printed or self.process.poll() is not None, timeout_s=timeout_s)
         assert text in self.printed, self.printed
@@ -56,7 +56,7 @@ class Up:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns the exit status after everything was printed."""
         self.process.send_signal(number)
-        code = self.process.wait(timeout=40)
+        code = self.process.wait(timeout=60)
         self._reader.join()
         return code
 
@@ -275,4 +275,4 @@ def test_given_urls_replace_the_embedded_servers(tmp_path: Path, nats_url: str) 
             assert "valkey" not in commands
         finally:
             process.terminate()
-            assert process.wait(timeout=40) == 0
+            assert process.wait(timeout=60) == 0

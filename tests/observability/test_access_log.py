@@ -72,7 +72,7 @@ class Pipe:
             self.read()
         assert self.sink.flush(10)
         close_pipe(self.sink, self.writing)
-        self._reader.join(timeout=10)
+        self._reader.join(timeout=60)
         return b"".join(self.pieces).decode()
 
     def lines(self) -> list[dict[str, Any]]:

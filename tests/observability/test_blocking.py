@@ -33,7 +33,7 @@ async def test_what_the_call_raises_is_raised() -> None:
 
 async def test_the_call_runs_in_a_thread_and_the_loop_goes_on(gate: threading.Event) -> None:
     def wait() -> int:
-        assert gate.wait(timeout=20)
+        assert gate.wait(timeout=60)
         return threading.get_ident()
 
     call = asyncio.create_task(blocking.run(wait))
@@ -78,7 +78,7 @@ async def test_a_cancellation_that_comes_together_with_the_result_is_not_lost() 
         finished, asked = threading.Event(), list[bool]()
         task = asyncio.create_task(blocking.run(finished.set))
         await asyncio.sleep(0)
-        assert finished.wait(timeout=20)  # the loop stands still, so that both are there when it goes on
+        assert finished.wait(timeout=60)  # the loop stands still, so that both are there when it goes on
         loop.call_soon(cancel, task, asked)
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.sleep(0)

@@ -78,6 +78,6 @@ def test_many_threads_mix_no_lines() -> None:
     while len(read) < 200_000:
         read += os.read(reading, 65_536)
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert {len(set(line)) for line in read.splitlines()} == {1}
     assert {len(line) for line in read.splitlines()} == {99}

@@ -163,7 +163,7 @@ def written(level: str, form: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert done.stdout == ""
@@ -222,7 +222,7 @@ def test_an_error_that_ends_the_process_is_a_line_too() -> None:
     script = SCRIPT.replace("for _ in range(3)", "sys.excepthook = log_uncaught; 1 / 0\nfor _ in range(3)")
     script = script.replace("import logging_config", "import log_uncaught, logging_config")
     done = subprocess.run(
-        [sys.executable, "-c", script, "INFO", "auto"], cwd=ROOT, capture_output=True, timeout=30, check=False
+        [sys.executable, "-c", script, "INFO", "auto"], cwd=ROOT, capture_output=True, timeout=60, check=False
     )
     line = json.loads(done.stderr.splitlines()[-1])
     assert (done.returncode, line["level"]) == (1, "critical")
@@ -278,7 +278,7 @@ def test_a_handler_tells_how_many_lines_had_no_room() -> None:
     for end in (writing, sink._unblocking):
         if end is not None:
             os.close(end)
-    reader.join(timeout=10)
+    reader.join(timeout=60)
     lines = [json.loads(line) for line in b"".join(read).splitlines()]
     assert lines[-2]["event"] == "again"
     assert lines[-1]["event"] == "lines dropped: stderr is not read"

@@ -76,7 +76,7 @@ def test_a_copied_context_carries_the_id_into_a_thread() -> None:
     seen: list[str] = []
     thread = threading.Thread(target=lambda: seen.append(context.copy().run(current)))
     thread.start()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert seen == ["request-1"]
 
 

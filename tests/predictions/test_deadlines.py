@@ -20,7 +20,7 @@ def test_a_statement_that_is_too_long_is_ended_and_the_transaction_undone() -> N
         assert cursor.fetchone() == (10,)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_after_it_statements_take_as_long_as_they_like() -> None:
     with connection.cursor() as cursor:
         with transaction.atomic(), deadline(cursor, 0.05):
