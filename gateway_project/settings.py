@@ -7,15 +7,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import django_stubs_ext
-
 from gateway_project import admin_looks
 from gateway_project import config as gateway_config
 from gateway_project.database import database_settings
 from gateway_project.openapi.facts import SPECTACULAR
 from observability.logging import logging_config
-
-django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 GATEWAY = gateway_config.load_from_process(BASE_DIR)

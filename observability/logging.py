@@ -17,13 +17,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal
 
-from structlog.dev import ConsoleRenderer, plain_traceback
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor, WrappedLogger
-
 from observability import request_context, tracing
 from observability.log_sink import STDERR, Sink
 from observability.log_values import escaped, redact, redact_field
+from observability.without import without
+
+# Of no use here, and a third of the time in which a command starts; Twisted comes with daphne.
+with without("twisted", "rich"):
+    from structlog.dev import ConsoleRenderer, plain_traceback
+    from structlog.stdlib import ProcessorFormatter
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 logger = logging.getLogger(__name__)
 

@@ -112,6 +112,9 @@ def _complete(path: str, method: str, operation: Schema) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "header":
             parameter.setdefault("required", False)
+        if parameter.get("required") and "examples" in parameter["schema"]:
+            # What a page that calls the operation writes into the field.
+            parameter["example"] = parameter["schema"]["examples"][0]
 
 
 def _codes_of_all(path: str, operation: Schema, need: Need) -> Iterator[str]:

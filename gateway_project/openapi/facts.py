@@ -31,6 +31,14 @@ _TAGS = {
     "Contract": "These documents.",
 }
 
+_PLACES = ("path", "query", "header")
+
+
+def _place_and_name(parameter: dict[str, Any]) -> tuple[int, str]:
+    """Parameters in the order in which they stand in a request."""
+    return _PLACES.index(parameter["in"]), parameter["name"]
+
+
 SPECTACULAR: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Prediction Gateway",
@@ -51,6 +59,7 @@ SPECTACULAR: dict[str, Any] = {
     "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": _place_and_name,
     "POSTPROCESSING_HOOKS": [],
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
