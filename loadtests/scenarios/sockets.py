@@ -1,0 +1,56 @@
+"""Ten thousand sockets beside the users' calls: is every update delivered, and are calls answered in time?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from benchmarks.side_by_side.feeding import make_symbols
+from loadtests import report
+from loadtests.measuring import load, plan_of
+from loadtests.options import Options
+from loadtests.population import mix, populate
+from loadtests.report import Target
+from loadtests.scenario import Result, Scenario, Stand
+from loadtests.scenarios.users import UNLIMITED, many_targets, texts_of, title, wanted
+from loadtests.site import furnished, opened
+
+
+async def measure(stand: Stand, options: Options) -> Result:
+    """Seat everybody, let the users call, feed, and count."""
+    symbols = make_symbols(options.symbols)
+    with stand() as bare:
+        ground = furnished(bare)
+        population = populate(ground, wanted(UNLIMITED, options))
+        async with opened(ground, symbols, workers=options.workers, depth=options.depth) as site:
+            audience = site.audience()
+            await audience.seat(options.sockets)
+            plan = plan_of(site, population, mix(texts_of(population), UNLIMITED), options)
+            tally = audience.count_anew()
+            taken = await load(site, plan, users=options.many_users, updates=options.socket_updates)
+            lost = await audience.receive_all(taken.fed)
+            audience.vanish()
+    fed = replace(options, updates=options.socket_updates)
+    held = [Target("updates lost on sockets", lost, 0, ""), *many_targets(taken)]
+    delivered = (
+        f"{tally.delivered:,} updates were delivered: p50 {tally.delays.share_ms(0.5):.1f} ms, p99 "
+        f"{tally.delays.share_ms(0.99):.1f} ms, longest {tally.delays.longest_ms:.0f} ms from publishing; "
+        f"{lost} lost, {tally.repeated} repeated, {sum(tally.closed.values())} sockets closed."
+    )
+    beside = title(options.many_users, UNLIMITED, fed, thinks=True)
+    heading = (
+        f"{options.sockets:,} sockets of one symbol each, fed through NATS and the bridge, beside {beside}"
+    )
+    section = report.section(
+        heading,
+        taken.ledger,
+        taken.cpu,
+        taken.memory,
+        cores=os.cpu_count() or 1,
+        targets=held,
+        notes=[delivered],
+    )
+    return Result(section, held)
+
+
+SCENARIO = Scenario("sockets", measure)
