@@ -8,20 +8,18 @@ Nothing but loopback is used.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import sys
 import time
-from collections.abc import Iterator
 
 import uvloop
 
 from benchmarks.side_by_side import command, machine, options
-from benchmarks.side_by_side.ground import ROOT, Ground, standing
+from benchmarks.side_by_side.ground import ROOT
 from benchmarks.side_by_side.processes import allow_many_files
 from loadtests.options import Options
-from loadtests.scenario import Result, Scenario, Stand
+from loadtests.scenario import Result, Scenario
 from loadtests.scenarios import SCENARIOS
+from loadtests.site import FreshSites, Sites
 
 MODULE = "loadtests"
 HEADING = "## Load"
@@ -64,10 +62,10 @@ def main() -> None:
     options.add_to(parser, Options)
     parsed = parser.parse_args()
     allow_many_files()
-    stand = stand_on(parsed.database, parsed.nats_sync)
+    sites = FreshSites(parsed.database, parsed.nats_sync)
     failed = 0
     for name in parsed.scenarios:
-        result = run(SCENARIOS[name], stand, options.read(parsed, Options))
+        result = run(SCENARIOS[name], sites, options.read(parsed, Options))
         failed += sum(not target.holds for target in result.targets)
         command.print_section(HEADING, name, result.section)
         if parsed.write:
@@ -84,12 +82,12 @@ def main() -> None:
         sys.exit(f"{failed} of what was to hold did not")
 
 
-def run(scenario: Scenario, stand: Stand, chosen: Options) -> Result:
+def run(scenario: Scenario, sites: Sites, chosen: Options) -> Result:
     """Measure one scenario."""
     command.say(f"{scenario.name} ...")
     begun = time.monotonic()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(scenario.measure(stand, chosen))
+        result = runner.run(scenario.measure(sites, chosen))
     command.say(f"  {time.monotonic() - begun:.0f} s")
     return result
 
@@ -98,17 +96,6 @@ def about() -> list[str]:
     """What all sections share: how it is measured, on what, with which versions."""
     shared = "generator, feeder, servers and gateway share it"
     return [NOTES, *machine.describe_own(_OWN, shared=shared), f"- Generator: {machine.versions(_GENERATOR)}"]
-
-
-def stand_on(database: str, nats_sync: str) -> Stand:
-    """What brings up a ground, and takes it down."""
-    return functools.partial(_stand, database, nats_sync)
-
-
-@contextlib.contextmanager
-def _stand(database: str, nats_sync: str) -> Iterator[Ground]:
-    with standing(database, nats_sync) as ground, ground.telling_why():
-        yield ground
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from loadtests.generator import Generator, generating
 from loadtests.ledger import Ledger
 from loadtests.options import Options
 from loadtests.plan import Plan, Program
-from loadtests.population import Population
 from loadtests.site import Site
 
 GENERATOR, FEEDER = "generator", "feeder"
@@ -32,13 +31,13 @@ class Taken:
     memory: dict[str, Memory]
 
 
-def plan_of(site: Site, population: Population, programs: list[Program], options: Options) -> Plan:
+def plan_of(site: Site, programs: list[Program], options: Options) -> Plan:
     """The whole mix: `programs`, with people among them."""
     return Plan(
         ledger=str(site.ground.folder / "ledger.json"),
         symbols=site.symbols,
         programs=programs,
-        people=population.people,
+        people=site.population.people,
         people_share=PEOPLE_SHARE,
         think_from_s=options.think_from_s,
         think_to_s=options.think_to_s,

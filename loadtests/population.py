@@ -28,6 +28,13 @@ class Population(msgspec.Struct, frozen=True):
     programs: list[Program]
     people: list[Login]
 
+    def keys(self) -> dict[str, list[str]]:
+        """Keys by tier."""
+        found: dict[str, list[str]] = {}
+        for program in self.programs:
+            found.setdefault(program.tier, []).append(program.key)
+        return found
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """`keys` of each tier, each of an account of its own; `people` of accounts on `people_tier`.
@@ -35,11 +42,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     And `history` predictions of `symbols`, older than any that come in.
     """
 
+    symbols: list[str]
     keys: dict[str, int]
     people: int = 0
     people_tier: str = "enterprise"
     history: int = 0
-    symbols: list[str] = []
 
 
 def populate(ground: Ground, wanted: Wanted) -> Population:

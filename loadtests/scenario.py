@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.side_by_side.ground import Ground
 from loadtests.options import Options
 from loadtests.report import Target
-
-# A ground of its own each time: what one measurement leaves in the stores must not weigh on the next.
-Stand = Callable[[], AbstractContextManager[Ground]]
+from loadtests.site import Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +24,4 @@ class Scenario:
     """`measure` brings up what it needs, and measures it."""
 
     name: str
-    measure: Callable[[Stand, Options], Coroutine[Any, Any, Result]]
+    measure: Callable[[Sites, Options], Coroutine[Any, Any, Result]]

@@ -10,9 +10,9 @@ from loadtests import stores
 from loadtests.measuring import Taken, load
 from loadtests.options import Options
 from loadtests.plan import Plan
-from loadtests.population import Wanted, populate
-from loadtests.scenario import Result, Scenario, Stand
-from loadtests.site import furnished, opened
+from loadtests.population import Wanted
+from loadtests.scenario import Result, Scenario
+from loadtests.site import Sites
 
 SYMBOLS, KEYS, HISTORY = 50, 100, 10_000
 _COLUMNS = (
@@ -30,10 +30,10 @@ _COLUMNS = (
 )
 
 
-async def measure(stand: Stand, options: Options) -> Result:
+async def measure(sites: Sites, options: Options) -> Result:
     """A row for each size."""
     sizes = [options.cost_least * 10**step for step in range(options.cost_steps)]
-    rows = [await _measure_one(stand, options, size) for size in sizes]
+    rows = [await _measure_one(sites, options, size) for size in sizes]
     title = (
         f"The same {options.cost_users} users, each thinking {options.think_from_s:g} to "
         f"{options.think_to_s:g} s, 80 % reads, 10 % batches, 10 % history, each call with another key and "
@@ -42,29 +42,26 @@ async def measure(stand: Stand, options: Options) -> Result:
     return Result(f"{title}\n\n{render(_COLUMNS, rows)}\n", [])
 
 
-async def _measure_one(stand: Stand, options: Options, size: int) -> Row:
+async def _measure_one(sites: Sites, options: Options, size: int) -> Row:
     symbols = make_symbols(SYMBOLS * size)
     wanted = Wanted(keys={"enterprise": KEYS * size}, history=HISTORY * size, symbols=symbols)
     label = f"{len(symbols):,} symbols, {KEYS * size:,} keys, {HISTORY * size:,} predictions"
     say(f"cost: {label} ...")
-    with stand() as bare:
-        ground = furnished(bare)
-        population = populate(ground, wanted)
-        async with opened(ground, symbols, workers=options.workers, depth=1) as site:
-            start_mb = resident_kb(site.roles["web"]) / 1024
-            plan = Plan(
-                ledger=str(ground.folder / "ledger.json"),
-                symbols=symbols,
-                programs=population.programs,
-                mix="light",
-                changes_key=True,
-                think_from_s=options.think_from_s,
-                think_to_s=options.think_to_s,
-                warm_up_s=options.warm_up_s,
-                seconds=options.cost_seconds,
-            )
-            taken = await load(site, plan, users=options.cost_users, updates=options.updates)
-            kept = {"valkey_mb": stores.valkey_mb(ground), "database_mb": stores.database_mb(ground)}
+    async with sites.open(wanted, workers=options.workers, depth=1) as site:
+        start_mb = resident_kb(site.roles["web"]) / 1024
+        plan = Plan(
+            ledger=str(site.ground.folder / "ledger.json"),
+            symbols=symbols,
+            programs=site.population.programs,
+            mix="light",
+            changes_key=True,
+            think_from_s=options.think_from_s,
+            think_to_s=options.think_to_s,
+            warm_up_s=options.warm_up_s,
+            seconds=options.cost_seconds,
+        )
+        taken = await load(site, plan, users=options.cost_users, updates=options.updates)
+        kept = {"valkey_mb": stores.valkey_mb(site.ground), "database_mb": stores.database_mb(site.ground)}
     return Row(label, {**_figures(taken), **kept, "start_mb": start_mb})
 
 

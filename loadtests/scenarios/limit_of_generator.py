@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from benchmarks.http.contenders import CONSTANT, CONTENDERS
+import os
+import sys
+import tempfile
+from pathlib import Path
+
 from benchmarks.side_by_side import processes
+from benchmarks.side_by_side.ground import ROOT
 from benchmarks.side_by_side.processes import Meter
 from gateway_project import embedded
 from loadtests.generator import generating
 from loadtests.options import Options
 from loadtests.plan import HURRIED, Plan, Program
-from loadtests.scenario import Result, Scenario, Stand
+from loadtests.scenario import Result, Scenario
+from loadtests.site import Sites
 
 USERS = 100
 _SECONDS = 15.0
 
 
-async def measure(stand: Stand, options: Options) -> Result:
+async def measure(_: Sites, options: Options) -> Result:
     """Calls a second, and what a call costs the generator."""
-    with stand() as ground:
+    with tempfile.TemporaryDirectory(prefix="pgw-load-") as name:
+        folder = Path(name)
         port = embedded.free_port()
         plan = Plan(
-            ledger=str(ground.folder / "ledger.json"),
+            ledger=str(folder / "ledger.json"),
             symbols=["AAA"],
             programs=[Program("", "")],
             warm_up_s=min(3.0, options.warm_up_s),
             seconds=min(_SECONDS, options.seconds),
         )
-        command = CONTENDERS[CONSTANT].command(ground, port)
-        with processes.running(command, environ=ground.environ, log=ground.log, port=port) as server:
+        command = [sys.executable, str(ROOT / "benchmarks/http/contenders/constant.py"), str(port)]
+        with processes.running(command, environ=os.environ, log=folder / "server.log", port=port) as server:
             async with generating(
                 plan,
                 url=f"http://{embedded.LOOPBACK}:{port}",
                 users=USERS,
                 per_s=USERS,
                 classes=[HURRIED],
-                folder=ground.folder,
+                folder=folder,
             ) as generator:
                 await generator.begin()
                 meter = Meter({"server": server, "generator": generator.pid})

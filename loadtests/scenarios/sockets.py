@@ -5,31 +5,27 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from benchmarks.side_by_side.feeding import make_symbols
 from loadtests import report
 from loadtests.measuring import load, plan_of
 from loadtests.options import Options
-from loadtests.population import mix, populate
+from loadtests.population import mix
 from loadtests.report import Target
-from loadtests.scenario import Result, Scenario, Stand
-from loadtests.scenarios.users import UNLIMITED, many_targets, texts_of, title, wanted
-from loadtests.site import furnished, opened
+from loadtests.scenario import Result, Scenario
+from loadtests.scenarios.users import UNLIMITED, many_targets, title, wanted
+from loadtests.site import Sites
 
 
-async def measure(stand: Stand, options: Options) -> Result:
+async def measure(sites: Sites, options: Options) -> Result:
     """Seat everybody, let the users call, feed, and count."""
-    symbols = make_symbols(options.symbols)
-    with stand() as bare:
-        ground = furnished(bare)
-        population = populate(ground, wanted(UNLIMITED, options))
-        async with opened(ground, symbols, workers=options.workers, depth=options.depth) as site:
-            audience = site.audience()
-            await audience.seat(options.sockets)
-            plan = plan_of(site, population, mix(texts_of(population), UNLIMITED), options)
-            tally = audience.count_anew()
-            taken = await load(site, plan, users=options.many_users, updates=options.socket_updates)
-            lost = await audience.receive_all(taken.fed)
-            audience.vanish()
+    people = wanted(UNLIMITED, options)
+    async with sites.open(people, workers=options.workers, depth=options.depth) as site:
+        audience = site.audience()
+        await audience.seat(options.sockets)
+        plan = plan_of(site, mix(site.population.keys(), UNLIMITED), options)
+        tally = audience.count_anew()
+        taken = await load(site, plan, users=options.many_users, updates=options.socket_updates)
+        lost = await audience.receive_all(taken.fed)
+        audience.vanish()
     fed = replace(options, updates=options.socket_updates)
     held = [Target("updates lost on sockets", lost, 0, ""), *many_targets(taken)]
     delivered = (

@@ -12,10 +12,10 @@ from benchmarks.side_by_side.feeding import make_symbols
 from loadtests import report
 from loadtests.measuring import PEOPLE_SHARE, Taken, load, plan_of
 from loadtests.options import Options
-from loadtests.population import ANONYMOUS, Population, Wanted, mix, populate
+from loadtests.population import ANONYMOUS, Wanted, mix
 from loadtests.report import Target
-from loadtests.scenario import Result, Scenario, Stand
-from loadtests.site import furnished, opened
+from loadtests.scenario import Result, Scenario
+from loadtests.site import Sites
 
 UNLIMITED = {"enterprise": 100}
 TIERS = {"enterprise": 40, "pro": 35, "free": 10, ANONYMOUS: 15}
@@ -25,15 +25,7 @@ _FEW_BOUND_MS, _MANY_BOUND_MS, _MANY_AIM_MS = 100.0, 250.0, 100.0
 def wanted(shares: dict[str, int], options: Options) -> Wanted:
     """Keys in the proportion of the tiers; the anonymous need none."""
     keys = {tier: max(1, options.keys * share // 100) for tier, share in shares.items() if tier != ANONYMOUS}
-    return Wanted(keys=keys, people=options.people)
-
-
-def texts_of(population: Population) -> dict[str, list[str]]:
-    """Keys by tier."""
-    found: dict[str, list[str]] = {}
-    for program in population.programs:
-        found.setdefault(program.tier, []).append(program.key)
-    return found
+    return Wanted(keys=keys, people=options.people, symbols=make_symbols(options.symbols))
 
 
 def title(users: int, shares: dict[str, int], options: Options, *, thinks: bool) -> str:
@@ -84,17 +76,13 @@ def _measure(
     targets: Callable[[Taken], list[Target]],
     *,
     thinks: bool = True,
-) -> Callable[[Stand, Options], Coroutine[Any, Any, Result]]:
-    async def measure(stand: Stand, options: Options) -> Result:
-        symbols = make_symbols(options.symbols)
-        with stand() as bare:
-            ground = furnished(bare)
-            population = populate(ground, wanted(shares, options))
-            async with opened(ground, symbols, workers=options.workers, depth=options.depth) as site:
-                plan = plan_of(site, population, mix(texts_of(population), shares), options)
-                if not thinks:
-                    plan = msgspec.structs.replace(plan, think_from_s=0.0, think_to_s=0.0)
-                taken = await load(site, plan, users=users(options), updates=options.updates)
+) -> Callable[[Sites, Options], Coroutine[Any, Any, Result]]:
+    async def measure(sites: Sites, options: Options) -> Result:
+        async with sites.open(wanted(shares, options), workers=options.workers, depth=options.depth) as site:
+            plan = plan_of(site, mix(site.population.keys(), shares), options)
+            if not thinks:
+                plan = msgspec.structs.replace(plan, think_from_s=0.0, think_to_s=0.0)
+            taken = await load(site, plan, users=users(options), updates=options.updates)
         held = targets(taken)
         section = report.section(
             title(users(options), shares, options, thinks=thinks),

@@ -16,28 +16,27 @@ import msgspec
 import uvloop
 
 from benchmarks.side_by_side import command, options
-from benchmarks.side_by_side.feeding import make_symbols
 from benchmarks.side_by_side.options import number
 from benchmarks.side_by_side.processes import allow_many_files
 from benchmarks.sockets.audience import Audience
 from loadtests import report
-from loadtests.__main__ import HEADING, RESULTS, TITLE, about, stand_on
+from loadtests.__main__ import HEADING, RESULTS, TITLE, about
 from loadtests.measuring import Taken, load, plan_of
 from loadtests.options import Options
 from loadtests.plan import Plan
-from loadtests.population import mix, populate
+from loadtests.population import mix
 from loadtests.report import Target
-from loadtests.scenario import Result, Stand
-from loadtests.scenarios.users import UNLIMITED, texts_of, title, wanted
-from loadtests.site import Site, furnished, opened
+from loadtests.scenario import Result
+from loadtests.scenarios.users import UNLIMITED, title, wanted
+from loadtests.site import FreshSites, Site, Sites
 from loadtests.soak.flatness import Verdict, look
 from loadtests.soak.sampling import Samples
 from loadtests.soak.telling import tell
 
 MODULE = "loadtests.soak"
-_ROTATORS = 5
-# What a process remembers of the flow is full before the first sample.
-_FILL_PER_S = 1_500.0
+# What a process remembers of the flow is full before the first sample. More would wait in the buffers of
+# sockets, which get 10 frames a second, each with the updates of one of 100 symbols.
+_FILL_PER_S = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +47,7 @@ class SoakOptions(Options):
     seconds: float = number(float(os.environ.get("SOAK_S", "1800")), "how long it lasts (SOAK_S)")
     every_s: float = number(10.0, "how often samples are taken")
     fill: int = number(21_000, "updates that come in before the first sample")
+    rotators: int = number(5, "of the users, people who renew a key again and again")
     sockets: int = number(500, "sockets that stay")
     churn_rate: float = number(10.0, "sockets a second that come and go")
     churn_stay_s: float = number(5.0, "how long each of them stays")
@@ -60,8 +60,8 @@ def main() -> None:
     parsed = parser.parse_args()
     allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        stand = stand_on(parsed.database, parsed.nats_sync)
-        result = runner.run(measure(stand, options.read(parsed, SoakOptions)))
+        sites = FreshSites(parsed.database, parsed.nats_sync)
+        result = runner.run(measure(sites, options.read(parsed, SoakOptions)))
     command.print_section(HEADING, "soak", result.section)
     if parsed.write:
         command.keep(
@@ -77,23 +77,21 @@ def main() -> None:
         sys.exit(f"did not hold: {', '.join(broken)}")
 
 
-async def measure(stand: Stand, chosen: SoakOptions) -> Result:
+async def measure(sites: Sites, chosen: SoakOptions) -> Result:
     """Load, sample, and look."""
-    symbols = make_symbols(chosen.symbols)
-    with stand() as bare:
-        ground = furnished(bare)
-        population = populate(ground, wanted(UNLIMITED, chosen))
-        async with opened(ground, symbols, workers=chosen.workers, depth=chosen.depth) as site:
-            await site.supply.feeder.feed(_FILL_PER_S, chosen.fill / _FILL_PER_S)
-            plan = plan_of(site, population, mix(texts_of(population), UNLIMITED), chosen)
-            plan = msgspec.structs.replace(plan, rotators=_ROTATORS)
-            staying, visiting = site.audience(), site.audience()
-            await staying.seat(chosen.sockets)
-            samples = Samples(site)
-            taken, let_in, refused = await _load_and_sample(site, plan, chosen, samples, visiting)
-            lost = await staying.receive_all(taken.fed)
-            staying.vanish()
-            visiting.vanish()
+    people = wanted(UNLIMITED, chosen)
+    async with sites.open(people, workers=chosen.workers, depth=chosen.depth) as site:
+        plan = plan_of(site, mix(site.population.keys(), UNLIMITED), chosen)
+        plan = msgspec.structs.replace(plan, rotators=chosen.rotators)
+        staying, visiting = site.audience(), site.audience()
+        await staying.seat(chosen.sockets)
+        await staying.receive_all(await site.supply.feeder.feed(_FILL_PER_S, chosen.fill / _FILL_PER_S))
+        staying.count_anew()
+        samples = Samples(site)
+        taken, let_in, refused = await _load_and_sample(site, plan, chosen, samples, visiting)
+        lost = await staying.receive_all(taken.fed)
+        staying.vanish()
+        visiting.vanish()
     verdicts = [look(series) for series in samples.series()]
     targets = [Target("updates lost on sockets that stay", lost, 0, "")]
     targets += [Target("sockets not let in", refused, 0, "")]
@@ -130,7 +128,7 @@ def _section(
     head = title(chosen.few_users, UNLIMITED, chosen, thinks=True)
     heading = (
         f"{head} Beside them {chosen.sockets:,} sockets that stay and {chosen.churn_rate:g} a second that "
-        f"come, stay {chosen.churn_stay_s:g} s and go ({let_in:,} in all), and {_ROTATORS} people who renew "
+        f"come, stay {chosen.churn_stay_s:g} s and go ({let_in:,} in all), and {chosen.rotators} people renew "
         f"keys. Sampled every {chosen.every_s:g} s; least squares without the first fifth."
     )
     told = report.section(
