@@ -128,8 +128,8 @@ def _section(
     head = title(chosen.few_users, UNLIMITED, chosen, thinks=True)
     heading = (
         f"{head} Beside them {chosen.sockets:,} sockets that stay and {chosen.churn_rate:g} a second that "
-        f"come, stay {chosen.churn_stay_s:g} s and go ({let_in:,} in all), and {chosen.rotators} people renew "
-        f"keys. Sampled every {chosen.every_s:g} s; least squares without the first fifth."
+        f"come, stay {chosen.churn_stay_s:g} s and go ({let_in:,} in all), and {chosen.rotators} people who "
+        f"renew keys. Sampled every {chosen.every_s:g} s; least squares without the first fifth."
     )
     told = report.section(
         heading, taken.ledger, taken.cpu, taken.memory, cores=os.cpu_count() or 1, targets=targets

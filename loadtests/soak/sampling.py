@@ -11,20 +11,24 @@ from loadtests import stores
 from loadtests.site import Site
 from loadtests.soak.flatness import Kind, Series
 
-# Rows that are deleted when they are done with, or of which there is one a key, symbol, account or hour.
-# Every other table keeps what happened, by design: predictions with their outcomes, jobs with what they
-# computed, logins and idempotency keys until they are pruned, keys that were renewed, the audit.
-FLAT_TABLES = frozenset(
+# Tables that keep what happened: predictions with what came of them, orders with what was computed, logins
+# and idempotency keys until they are pruned, keys that were renewed, the audit, usage by key, route and hour,
+# changes of access for an hour. Every other table is flat: its rows go when they are done with, or there is
+# one for each of something that a soak does not add to.
+GROWING_TABLES = frozenset(
     {
-        "outbox",
-        "accounts_account",
-        "accounts_tier",
-        "accounts_limit",
-        "accounts_user",
-        "accounts_authenticationfailure",
-        "django_session",
-        "predictions_settledplace",
-        "dead_letters",
+        "access_changes",
+        "accounts_auditevent",
+        "accounts_refreshtoken",
+        "accounts_tokenfamily",
+        "accounts_usagehour",
+        "api_keys",
+        "explanations_computation",
+        "explanations_explanationjob",
+        "explanations_idempotencykey",
+        "predictions_accuracyday",
+        "predictions_outcome",
+        "predictions_prediction",
     }
 )
 # Postgres holds its caches in shared memory; NATS and Valkey hold data of a bounded size in their own.
@@ -51,8 +55,7 @@ class Samples:
         self._note("Valkey: keys", "keys", stores.count_valkey_keys(ground))
         self._note("Valkey: memory, MB", "valkey memory", stores.valkey_mb(ground))
         for table, (rows, size) in (await asyncio.to_thread(stores.tables, ground)).items():
-            flat = table in FLAT_TABLES
-            self._note(f"{table}: rows", "rows" if flat else None, rows)
+            self._note(f"{table}: rows", None if table in GROWING_TABLES else "rows", rows)
             self._note(f"{table}: KB", None, size / 1024)
         for stream, count in (await stores.count_messages(ground)).items():
             self._note(f"NATS {stream}: messages", "messages", count)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from django.apps import apps
 
 from loadtests.soak.flatness import BOUNDS, Kind, Series, look
+from loadtests.soak.sampling import GROWING_TABLES
 from loadtests.soak.telling import tell
 
 
@@ -49,6 +51,13 @@ def test_what_grows_by_design_passes_however_fast() -> None:
 def test_too_few_samples_are_refused_rather_than_called_flat() -> None:
     with pytest.raises(ValueError, match="too few"):
         look(series("rows", 0.0, count=5))
+
+
+def test_every_table_that_grows_by_design_is_there() -> None:
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+
+    assert tables >= GROWING_TABLES
+    assert {"outbox", "accounts_account", "django_session"} <= tables - GROWING_TABLES
 
 
 def test_what_rises_is_told_apart_from_what_grows_by_design() -> None:
