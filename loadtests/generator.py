@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -78,7 +79,7 @@ async def generating(
             sys.executable,
             *command,
             cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "LOAD_PLAN": str(file), "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "LOAD_PLAN": str(file)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,

@@ -71,19 +71,14 @@ def _say(what: str) -> None:
     sys.stdout.flush()
 
 
-def _begin_to_count(user_count: int, **_: Any) -> None:
-    environment = Caller.of
-    if environment is not None and not Caller.counted:
-        Caller.counted = True
+def _count_once_all_have_come(environment: Environment, **_: Any) -> None:
+    def begin(user_count: int, **_: Any) -> None:
         gevent.spawn(COUNTING.run, environment)
 
-
-def _keep_environment(environment: Environment, **_: Any) -> None:
-    Caller.of = environment
+    environment.events.spawning_complete.add_listener(begin)  # type: ignore[no-untyped-call]
 
 
-events.spawning_complete.add_listener(_begin_to_count)  # type: ignore[no-untyped-call]
-events.init.add_listener(_keep_environment)  # type: ignore[no-untyped-call]
+events.init.add_listener(_count_once_all_have_come)  # type: ignore[no-untyped-call]
 
 
 class Caller(FastHttpUser):
@@ -92,8 +87,6 @@ class Caller(FastHttpUser):
     abstract = True
     network_timeout = 30.0
     connection_timeout = 30.0
-    of: Environment | None = None
-    counted = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
