@@ -4,7 +4,8 @@
    that logs in together would hash in all of Django's threads, and leave the event loop a sixteenth of the
    cores: nobody would be answered, not even the launcher, which takes such a process for dead.
 2. So one is hashed at a time, and the others wait in the event loop, where waiting costs nothing.
-3. The queue has an end: who comes later than that is told to come back.
+3. The queue has an end, and so has waiting in it: nothing is hashed for those who have gone. Who comes too
+   late or waits too long is told to come back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from observability.per_loop import PerLoop
 
 ROUTES = frozenset({"auth-login", "admin:login"})
 PLACES = 40
-"""About twenty seconds' worth."""
+WAIT_S = 15.0
 
 _RETRY_S = 5
 
@@ -36,13 +37,27 @@ class Turns:
     async def take(self) -> AsyncIterator[None]:
         """Wait for the turn, and have it; raises `Refused`."""
         if self._inside >= PLACES:
-            raise Refused("OVERLOADED", headers=[("Retry-After", str(_RETRY_S))], retry_after=_RETRY_S)
+            raise _overloaded()
         self._inside += 1
         try:
-            async with self._turn:
+            await self._wait()
+            try:
                 yield
+            finally:
+                self._turn.release()
         finally:
             self._inside -= 1
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise _overloaded() from None
+
+
+def _overloaded() -> Refused:
+    return Refused("OVERLOADED", headers=[("Retry-After", str(_RETRY_S))], retry_after=_RETRY_S)
 
 
 _turns: PerLoop[Turns] = PerLoop()

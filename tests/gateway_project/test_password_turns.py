@@ -80,6 +80,23 @@ async def test_who_comes_when_the_queue_is_full_is_told_to_come_back(django: Dja
     await ask(django, "/auth/login")
 
 
+async def test_who_has_waited_too_long_is_told_to_come_back(
+    django: Django, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ask(django, "/auth/login")
+    await settle()
+    monkeypatch.setattr(password_turns, "WAIT_S", 0.0)
+
+    with pytest.raises(Refused) as refused:
+        await ask(django, "/auth/login")
+    assert refused.value.code == "OVERLOADED"
+
+    django.go_on.set()
+    await first
+    monkeypatch.undo()
+    await ask(django, "/auth/login")
+
+
 async def test_a_login_that_fails_or_is_given_up_gives_its_turn_back(
     django: Django,
 ) -> None:
