@@ -26,7 +26,7 @@ MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test coverage faults fuzz bench bench-http bench-sockets pins format client-types docker clean
+.PHONY: help run check test coverage faults fuzz bench bench-http bench-sockets load soak pins format client-types docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,12 @@ bench-http: .venv/.embedded ## the gateway beside FastAPI, Fastify and a constan
 
 bench-sockets: .venv/.embedded ## the gateway beside FastAPI, Node ws and picows, on sockets; about 70 minutes
 	@$(PY) -m benchmarks.sockets $(ARGS)
+
+load: .venv/.dev ## 100 and 1,000 users by Locust, 10,000 sockets beside them, more data: what holds; 20 minutes
+	@$(PY) -m loadtests $(ARGS)
+
+soak: .venv/.dev ## half an hour of moderate load (SOAK_S seconds), and an error if anything grows that should not
+	@$(PY) -m loadtests.soak $(ARGS)
 
 docker: ## build the images; docker/README.md says how to run them
 	docker compose --file docker/compose.yaml build

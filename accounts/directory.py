@@ -23,7 +23,7 @@ from accounts.models import Limit, Tier
 from accounts.models.tiers import DEFAULT_FRAMES_PER_S
 
 FRESH_S = 0.8
-"""Memory is the truth for so long after the last look at the changes."""
+"""Memory is the truth for so long after the last look at the changes, and a record since it was read."""
 
 STUCK_S = 1.5
 """A look at the changes that takes longer has met a database that hangs."""
@@ -63,10 +63,12 @@ class Directory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # With the moment of the clock at which each is to be loaded again.
-        self._keys: dict[uuid.UUID, tuple[KeyRecord, float]] = {}
+        # With the moments of the clock at which each is to be loaded again, and at which it was read: where
+        # looks are late, as in a process that has too little CPU, a key costs a query now and then. If each
+        # of its calls did, the process would have still less, and never come out of it.
+        self._keys: dict[uuid.UUID, tuple[KeyRecord, float, float]] = {}
         # The same by digest: the id of a key takes longer to hash than all that follows.
-        self._by_digest: dict[str, tuple[KeyRecord, float]] = {}
+        self._by_digest: dict[str, tuple[KeyRecord, float, float]] = {}
         self._tiers: dict[str, TierRecord] = {}
         self._rules: dict[tuple[str, str], tuple[LimitRule, ...]] = {}
         self._tiers_loaded_at = float("-inf")
@@ -80,7 +82,7 @@ class Directory:
         if held is None:
             return None
         now = self._clock()
-        if now - self._followed_at < FRESH_S:
+        if now - self._followed_at < FRESH_S or now - held[2] < FRESH_S:
             return held[0] if now < held[1] else None
         return self.last_known_key(key_id) if self._cannot_ask(now) else None
 
@@ -115,7 +117,8 @@ class Directory:
         with self._lock:
             if len(self._keys) >= _MOST_RECORDS:
                 self._drop(next(iter(self._keys)))
-            self._keys[key_id] = self._by_digest[record.digest] = (record, began_at + _lifetime_s(key_id))
+            held = (record, began_at + _lifetime_s(key_id), began_at)
+            self._keys[key_id] = self._by_digest[record.digest] = held
         return record
 
     def tier(self, name: str) -> TierRecord:
@@ -183,14 +186,14 @@ class Directory:
                 self._drop(uuid.UUID(subject))
         elif kind == "account":
             with self._lock:
-                for key_id in [i for i, (r, _) in self._keys.items() if str(r.account_id) == subject]:
+                for key_id in [i for i, (r, *_) in self._keys.items() if str(r.account_id) == subject]:
                     self._drop(key_id)
         elif kind == "tier":
             self.load_tiers()
             # A tier's name stands in the records of its keys.
             names = {tier.id: tier.name for tier in self._tiers.values()}
             with self._lock:
-                for key_id in [i for i, (r, _) in self._keys.items() if names.get(r.tier_id) != r.tier]:
+                for key_id in [i for i, (r, *_) in self._keys.items() if names.get(r.tier_id) != r.tier]:
                     self._drop(key_id)
 
     def _drop(self, key_id: uuid.UUID) -> None:

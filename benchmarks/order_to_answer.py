@@ -21,8 +21,8 @@ import msgspec
 from websockets.asyncio.client import connect
 
 from benchmarks.calling import Caller
-from benchmarks.publish_to_socket import percentile
 from benchmarks.running import run
+from benchmarks.side_by_side.figures import percentile
 from events import connection, publishing, streams
 
 REAL, SYMBOL = "AAPL", "BENCH"

@@ -18,15 +18,11 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 
 from benchmarks.running import run
+from benchmarks.side_by_side.figures import percentile
 from events import connection, prediction_updated, publishing, streams
 from events.prediction_updated import PredictionUpdated
 
 SYMBOL = "BENCH"
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of `values` lie."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def read_price(url: str, key: str) -> float:

@@ -23,6 +23,7 @@ from gateway_project import (
     bookkeeping,
     health,
     hot_reads,
+    password_turns,
     preferences,
     refusals,
     routes,
@@ -111,7 +112,7 @@ async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Wait for a thread, but not behind a queue without an end: `Refused` then."""
     if _queue.locked():
         raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
-    async with _queue:
+    async with password_turns.take(scope), _queue:
         await django_application(scope, receive, send)
 
 

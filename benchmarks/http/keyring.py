@@ -10,11 +10,16 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from redis import Redis
 
 from accounts import keys
 from benchmarks.side_by_side.ground import ROOT, Ground
+
+if TYPE_CHECKING:
+    from accounts.models import Account, Tier
 
 LIMITED = "benchmark-limited"
 MOST_CALLS = 1_000_000_000
@@ -50,21 +55,29 @@ def register(ground: Ground, texts: list[str]) -> None:
 
 
 def _insert(tier_name: str, count: int) -> list[str]:
-    from accounts.models import Account, ApiKey, Limit, Tier
+    from accounts.models import Account, Limit, Tier
 
     tier, is_new = Tier.objects.get_or_create(name=tier_name)
     if is_new:
         Limit.objects.bulk_create(Limit(tier=tier, **limit) for limit in _LIMITS)
     account, _ = Account.objects.get_or_create(name="benchmark", defaults={"tier": tier})
-    made = {key_id: keys.make_key(key_id, "live") for key_id in (uuid.uuid4() for _ in range(count))}
+    return add_keys([account] * count, tier)
+
+
+def add_keys(accounts: Sequence[Account], tier: Tier) -> list[str]:
+    """A new key on `tier` for each of `accounts`, written in bulk; needs Django set up."""
+    from accounts.models import ApiKey
+
+    made = [(account, uuid.uuid4()) for account in accounts]
+    texts = [keys.make_key(key_id, "live") for _, key_id in made]
     ApiKey.objects.bulk_create(
         (
             ApiKey(id=key_id, account=account, tier=tier, digest=keys.digest_key(text))
-            for key_id, text in made.items()
+            for (account, key_id), text in zip(made, texts, strict=True)
         ),
         batch_size=500,
     )
-    return list(made.values())
+    return texts
 
 
 def main() -> None:

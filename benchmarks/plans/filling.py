@@ -106,8 +106,6 @@ def fill(rows: int, symbols: int, say: Callable[[str], None]) -> Filled:
 def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
     values: dict[str, Any] = {
         "rows": rows,
-        "symbols": names,
-        "count": len(names),
         "epoch": EPOCH,
         "accounts": _ACCOUNTS,
         "keys": max(_ACCOUNTS, rows // _A_KEY),
@@ -116,12 +114,9 @@ def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
         "each": _A_COMPUTATION,
         "unfinished": _UNFINISHED,
     }
+    fill_predictions(rows, names, say)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        for first in range(1, rows + 1, _STEP):
-            last = min(first + _STEP - 1, rows)
-            cursor.execute(_PREDICTIONS, {**values, "first": first, "last": last})
-            say(f"{last:,} predictions")
         for what, query in (
             ("accounts and keys", _ACCOUNTS_AND_KEYS),
             ("explanations", _COMPUTATIONS),
@@ -130,6 +125,24 @@ def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
             cursor.execute(query, values)
             say(what)
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
+
+
+def fill_predictions(rows: int, names: list[str], say: Callable[[str], None]) -> None:
+    """`rows` predictions of the symbols `names`, in turn."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        for first in range(1, rows + 1, _STEP):
+            last = min(first + _STEP - 1, rows)
+            values: dict[str, Any] = {
+                "symbols": names,
+                "count": len(names),
+                "epoch": EPOCH,
+                "first": first,
+                "last": last,
+            }
+            cursor.execute(_PREDICTIONS, values)
+            say(f"{last:,} predictions")
         cursor.execute("RESET statement_timeout")
 
 

@@ -16,18 +16,25 @@ RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
 
 def make_parser(
-    module: str, description: str | None, *, scenarios: list[str], contenders: list[str]
+    module: str,
+    description: str | None,
+    *,
+    scenarios: list[str],
+    contenders: list[str] | None = None,
+    database: str = "sqlite",
+    results: Path = RESULTS,
 ) -> argparse.ArgumentParser:
-    """A parser with the options that every measurement has."""
+    """A parser with the options that every measurement has; without `contenders` there are none to name."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_list(parser, "--scenarios", scenarios, default=scenarios)
-    _add_list(parser, "--contenders", contenders, default=None)
+    if contenders is not None:
+        _add_list(parser, "--contenders", contenders, default=None)
     parser.add_argument(
-        "--database", default="sqlite", help="sqlite, postgres (a server of its own) or a URL"
+        "--database", default=database, help="sqlite, postgres (a server of its own) or a URL (%(default)s)"
     )
     parser.add_argument(
         "--nats-sync",
@@ -39,9 +46,9 @@ def make_parser(
         "--write",
         type=Path,
         nargs="?",
-        const=RESULTS,
+        const=results,
         metavar="FILE",
-        help="keep results (benchmarks/RESULTS.md)",
+        help=f"keep results ({results.relative_to(ROOT)})",
     )
     return parser
 
@@ -60,11 +67,20 @@ def _add_list(
     parser.add_argument(name, type=read, default=default, metavar="A,B", help=meaning)
 
 
-def keep(path: Path, module: str, *, heading: str, about: Sequence[str], scenario: str, section: str) -> None:
+def keep(
+    path: Path,
+    module: str,
+    *,
+    heading: str,
+    about: Sequence[str],
+    scenario: str,
+    section: str,
+    title: str = "# Results of the benchmarks",
+) -> None:
     """Put a scenario's section into the file; those of other scenarios stay, as does what others wrote."""
     command = shlex.join(["python", "-m", module, *sys.argv[1:]])
     measured = f"{section}\nMeasured on {datetime.now(UTC):%Y-%m-%d}: `{command}`."
-    text = path.read_text() if path.exists() else "# Results of the benchmarks\n"
+    text = path.read_text() if path.exists() else f"{title}\n"
     text = replace_section(text, heading, "\n".join(about))
     path.write_text(replace_section(text, f"{heading}: {scenario}", measured))
 

@@ -60,6 +60,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), statistics.median(values), max(values))
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of `values` lie; NaN without any."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else math.nan
+
+
 def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Slope of the least-squares line through `points`, and its standard error (NaN below 3 points)."""
     count = len(points)

@@ -19,12 +19,16 @@ def describe(own: Iterable[str], peers: Peers, *, python: Iterable[str], node: I
 
     `own` are packages of the gateway, `python` and `node` those of the peers.
     """
+    shared = "client, feeder, servers and contender share it"
+    return [*describe_own(own, shared=shared), f"- Peers: {_peers(peers, python, node)}"]
+
+
+def describe_own(own: Iterable[str], *, shared: str) -> list[str]:
+    """The same where the gateway is alone; `shared` says who shares the machine."""
     return [
-        f"- Machine: {hardware()}, "
-        f"Linux {platform.release().partition('-')[0]}; client, feeder, servers and contender share it",
-        f"- Gateway: Python {platform.python_version()}, {_versions(own)}",
-        f"- Servers: {_versions(_SERVERS)}",
-        f"- Peers: {_peers(peers, python, node)}",
+        f"- Machine: {hardware()}, Linux {platform.release().partition('-')[0]}; {shared}",
+        f"- Gateway: Python {platform.python_version()}, {versions(own)}",
+        f"- Servers: {versions(_SERVERS)}",
     ]
 
 
@@ -33,7 +37,8 @@ def hardware() -> str:
     return f"{_count_cores()} cores of {_cpu_model()}, {_memory_gb():.0f} GB"
 
 
-def _versions(names: Iterable[str]) -> str:
+def versions(names: Iterable[str]) -> str:
+    """Of installed packages."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in names)
 
 

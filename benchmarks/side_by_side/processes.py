@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway_project import embedded
@@ -113,6 +114,44 @@ def resident_kb(pid: int) -> int:
             for line in Path(f"/proc/{one}/status").read_text().splitlines():
                 if line.startswith("VmRSS:"):
                     total += int(line.split()[1])
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """KB of a family of processes: what it shares is counted for each in `resident`, once in the others.
+
+    `anonymous` is what it has asked for and not mapped from files or shared: where a leak would be.
+    """
+
+    resident: int
+    proportional: int
+    anonymous: int
+
+
+def memory_of(pid: int) -> Memory:
+    """Memory of the family of `pid`."""
+    totals = {"Rss": 0, "Pss": 0, "Pss_Anon": 0}
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:]:
+                name, kb = line.split()[:2]
+                if name[:-1] in totals:
+                    totals[name[:-1]] += int(kb)
+    return Memory(totals["Rss"], totals["Pss"], totals["Pss_Anon"])
+
+
+def count_threads(pid: int) -> int:
+    """Threads of the family of `pid`."""
+    return sum(len(list(Path(f"/proc/{one}/task").glob("*"))) for one in family(pid))
+
+
+def count_files_of_all(pid: int) -> int:
+    """Open files of the family of `pid`."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):  # it has ended
+            total += count_files(one)
     return total
 
 

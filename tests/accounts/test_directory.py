@@ -117,12 +117,32 @@ def test_memory_is_trusted_only_for_a_moment_after_the_last_look(
     assert remembers(known, issued) == [True]
 
 
-def test_a_directory_that_was_never_followed_trusts_nothing(issued: IssuedKey) -> None:
-    known = Directory()
+def test_a_directory_that_was_never_followed_trusts_only_what_it_has_just_read(
+    issued: IssuedKey, clock: SimpleNamespace
+) -> None:
+    known = Directory(clock=lambda: clock.now)
     known.load_key(issued.key.pk)
+    clock.now += FRESH_S + 0.01
     assert remembers(known, issued) == [False]
     known.lost_sight()
     assert remembers(known, issued) == [False]
+
+
+def test_while_looks_are_late_a_key_is_read_now_and_then_and_not_for_each_of_its_calls(
+    known: Directory, issued: IssuedKey, clock: SimpleNamespace
+) -> None:
+    other = issue("other desk")
+    known.load_key(other.key.pk)
+    clock.now += 10 * FRESH_S
+    known.looking(clock.now)
+    assert remembers(known, issued, other) == [False, False]
+    known.load_key(issued.key.pk)
+    clock.now += FRESH_S - 0.01
+    assert remembers(known, issued, other) == [True, False]
+    assert known.remembered_digest(issued.key.digest) is not None
+    clock.now += 0.02
+    assert remembers(known, issued, other) == [False, False]
+    assert known.remembered_digest(issued.key.digest) is None
 
 
 def test_while_the_database_is_away_what_was_good_is_let_in_for_the_grace(

@@ -76,6 +76,7 @@ def test_a_build_gets_the_code_and_no_more() -> None:
     assert not {name.split("/")[0] for name in named} & {
         "tests",
         "benchmarks",
+        "loadtests",
         ".env",
         ".git",
         ".data",
