@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -47,6 +48,8 @@ class Ground:
     keys: dict[str, str] = field(default_factory=dict)
     workers: int = 2
     stopped: int | None = None
+    prices: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Each event that is ever published on this ground has one of its own."""
 
     def start(self, role: str) -> None:
         """Start the process of `role` and wait until it answers its probes."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import threading
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import nats.errors
 
 from events import connection, publishing, streams
 from tests.faults.followers import Follower
@@ -27,11 +25,12 @@ class Pipeline:
     `taken` are the prices, each of which was published once, that JetStream has acknowledged.
     """
 
-    def __init__(self, stack: Stack, *, has_to_ping: bool) -> None:
+    def __init__(self, stack: Stack, prices: Iterator[int], *, has_to_ping: bool) -> None:
         self._stack = stack
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._enough = threading.Event()
-        self._prices = itertools.count(1)
+        self._prices = prices
+        self.first_price = float(next(prices))
         self.follower = Follower(stack, SYMBOLS[0], asks_again=True, ping_s=2.0 if has_to_ping else 20.0)
         self.taken: dict[str, list[float]] = {symbol: [] for symbol in SYMBOLS}
 
@@ -52,17 +51,17 @@ class Pipeline:
         opened = await connection.connect(self._stack.nats.url, name="pipeline")
         await connection.ensure_stream(opened.jetstream, streams.PREDICTIONS)
         following = asyncio.create_task(self.follower.follow())
-        publishing_ = set()
+        unacknowledged: set[asyncio.Task[None]] = set()
         try:
             for symbol in itertools.cycle(SYMBOLS):
                 task = asyncio.create_task(self._publish(opened, symbol))
-                publishing_.add(task)
-                task.add_done_callback(publishing_.discard)
+                unacknowledged.add(task)
+                task.add_done_callback(unacknowledged.discard)
                 await asyncio.sleep(_PAUSE_S)
                 if self._enough.is_set():
                     break
-            if publishing_:
-                await asyncio.wait(publishing_, timeout=_TAKEN_WITHIN_S)
+            if unacknowledged:
+                await asyncio.wait(unacknowledged, timeout=_TAKEN_WITHIN_S)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -72,11 +71,5 @@ class Pipeline:
         price = float(next(self._prices))
         data = json.dumps(event(symbol, predicted_price=price)).encode()
         msg_id = uuid.uuid4().hex
-        while True:
-            with contextlib.suppress(TimeoutError, OSError, nats.errors.Error):
-                await publishing.publish_once(
-                    opened.jetstream, streams.PREDICTION_UPDATED, data, msg_id=msg_id
-                )
-                self.taken[symbol].append(price)
-                return
-            await asyncio.sleep(0.5)
+        await publishing.publish_once(opened.jetstream, streams.PREDICTION_UPDATED, data, msg_id=msg_id)
+        self.taken[symbol].append(price)

@@ -67,7 +67,7 @@ class Work:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self.account = Account()
-        self.pipeline = Pipeline(ground.stack, has_to_ping=ground.victim == "web")
+        self.pipeline = Pipeline(ground.stack, ground.prices, has_to_ping=ground.victim == "web")
         self._enough = threading.Event()
         self._patience_s = _PATIENCE_S.get(ground.victim, 60.0)
         self._threads: list[threading.Thread] = []

@@ -1,0 +1,65 @@
+"""Run the matrix, or the cases that are named, and print the table; the status is 1 unless all are green.
+
+``python -m tests.faults.matrix [--write] [CASE ...]``: a case is `postgres-kill`, a row `postgres`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.faults.matrix.running import Seen
+
+
+def main() -> int:
+    """Returns the exit status."""
+    options = _options()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
+    os.environ["SECRET_KEY"] = "only-for-tests-only-for-tests-only-for-tests"
+    os.environ["DATABASE_URL"] = "sqlite:///.data/faults.sqlite3"  # of this process, which asks nothing of it
+    os.environ["LOG_LEVEL"] = "WARNING"
+    import django
+
+    django.setup()
+    from tests.faults.matrix import report
+    from tests.faults.matrix.cases import CASES
+    from tests.faults.matrix.running import run_all
+    from tests.programs import find
+
+    chosen = [case for case in CASES if not options.cases or {case.name, case.victim} & {*options.cases}]
+    if not chosen:
+        sys.stderr.write(f"no case is named {' or '.join(options.cases)}\n")
+        return 2
+    promtool = find("promtool", "prometheus")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    began = time.monotonic()
+    seen = [_told(one) for one in run_all(chosen, promtool)]
+    sys.stdout.write("\n" + report.table(seen) + f"\n{time.monotonic() - began:.0f} s\n")
+    if options.write:
+        report.write(seen)
+    return 1 if any(one.complaints for one in seen) else 0
+
+
+def _told(seen: Seen) -> Seen:
+    """The same, printed."""
+    from tests.faults.matrix import report
+
+    sys.stdout.write(report.line(seen) + "\n")
+    sys.stdout.flush()
+    return seen
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.matrix", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--write", action="store_true", help="renew docs/FAULTS.md with what was seen")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
