@@ -109,6 +109,7 @@ def _fill(rows: int, symbols: list[str]) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+        connection.connection.patience_s = None
         for first in range(1, rows + 1, _STEP):
             last = min(first + _STEP - 1, rows)
             cursor.execute(_FILL, {"symbols": symbols, "count": len(symbols), "first": first, "last": last})

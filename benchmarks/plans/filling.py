@@ -118,6 +118,7 @@ def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+        connection.connection.patience_s = None
         for first in range(1, rows + 1, _STEP):
             last = min(first + _STEP - 1, rows)
             cursor.execute(_PREDICTIONS, {**values, "first": first, "last": last})
