@@ -6,11 +6,13 @@ import contextlib
 import re
 import select
 import time
+from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 import psycopg
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
+from psycopg.waiting import READY_NONE
 
 _UTC = b"+00"
 # A server that is there has cancelled its statement by then, and said so.
@@ -42,8 +44,8 @@ class PooledConnection(psycopg.Connection[Any]):
 
     Nor does it wait for ever where a router between it and the server takes every byte and forgets it, which
     no keep-alive of the system notices: the server ends statements after their time-out, so one that says
-    nothing for longer is out of reach. The connection is closed then, and no other one of the process that
-    was not heard since is handed out again.
+    nothing for longer is out of reach. The connection is closed then, and so is every other one of the
+    process that was not heard since, also while somebody waits for its answer.
     """
 
     _silence_at: ClassVar[float] = float("-inf")
@@ -67,15 +69,30 @@ class PooledConnection(psycopg.Connection[Any]):
         within_s = self.patience_s if timeout is None else timeout
         began = time.monotonic()
         try:
-            found = super().wait(gen, interval, within_s)
+            found = super().wait(self._doubting(gen), interval, within_s)
         except psycopg.errors._WaitTimeout:
             if timeout is not None:
                 raise
             PooledConnection._silence_at = max(PooledConnection._silence_at, began)
-            self.pgconn.finish()
-            raise psycopg.OperationalError(f"the server has said nothing for {within_s:g} s") from None
+            raise self._given_up() from None
         self._heard_at = time.monotonic()
         return found
+
+    def _doubting(self, gen: Any) -> Generator[Any, Any, Any]:
+        """`gen`, which ends, too, where others have found out that the server is out of reach."""
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready == READY_NONE and self._heard_at <= PooledConnection._silence_at:
+                    raise self._given_up()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _given_up(self) -> psycopg.OperationalError:
+        self.pgconn.finish()
+        return psycopg.OperationalError("the server has said nothing for longer than a statement may take")
 
     def execute(self, query: Any, *args: Any, **options: Any) -> psycopg.Cursor[Any]:
         """As psycopg's, but nothing is sent for an empty statement while the server is silent."""
@@ -92,6 +109,6 @@ class PooledConnection(psycopg.Connection[Any]):
 
 
 def _patience_s(options: str) -> float | None:
-    """How long an answer may take, by the time-out of statements in the server's `options`; the last one holds."""
+    """How long an answer may take, by the statements' time-out in `options`; the last one there holds."""
     found = _STATEMENT_TIMEOUT.findall(options)
     return int(found[-1]) / 1000 + _GRACE_S if found and int(found[-1]) else None

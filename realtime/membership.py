@@ -1,4 +1,4 @@
-"""A process's membership in the groups of the channel layer: joined, heard, and joined anew where it is deaf."""
+"""Membership of a process in the channel layer's groups: joined, heard, and joined anew where it is deaf."""
 
 from __future__ import annotations
 

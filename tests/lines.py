@@ -1,7 +1,7 @@
 """A line between a client and a server, on which a test does what a network does to a socket.
 
 The words are Toxiproxy's (github.com/Shopify/toxiproxy): a line carries bytes unless a toxic holds, and is
-disabled when nobody listens. One difference: what `Timeout(0)` has swallowed is lost for good, so a connection
+disabled when nobody listens. One difference: what `Timeout(0)` has swallowed is lost for good: a connection
 from that time stays open and dead when the toxic is gone, as behind a router that has forgotten it.
 """
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-_DISK = Path("/tmp")
+DISK = Path("/tmp")  # noqa: S108 - folders below it have names of their own
 _cleanup = contextlib.ExitStack()
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -114,7 +114,7 @@ def _die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def temporary_folder(where: Path = _DISK) -> Iterator[Path]:
+def temporary_folder(where: Path = DISK) -> Iterator[Path]:
     """A folder with a short path (Unix sockets allow about 100 characters)."""
     folder = Path(tempfile.mkdtemp(prefix="pgw-", dir=where))
     try:
@@ -125,7 +125,7 @@ def temporary_folder(where: Path = _DISK) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running_valkey(
-    where: Path = _DISK, environ: Mapping[str, str] | None = None, *options: str
+    where: Path = DISK, environ: Mapping[str, str] | None = None, *options: str
 ) -> Iterator[Server]:
     """A Valkey of its own, its files below `where`."""
     from gateway_project import embedded
@@ -137,7 +137,7 @@ def running_valkey(
 
 
 @contextlib.contextmanager
-def running_nats(where: Path = _DISK, *, promises: str = "") -> Iterator[Server]:
+def running_nats(where: Path = DISK, *, promises: str = "") -> Iterator[Server]:
     """A NATS with JetStream of its own; on a small disk it has to be told what it may promise to streams."""
     from gateway_project import embedded
 
@@ -146,7 +146,8 @@ def running_nats(where: Path = _DISK, *, promises: str = "") -> Iterator[Server]
         if promises:
             configuration = folder / "nats.conf"
             text = configuration.read_text()
-            configuration.write_text(text.replace("sync_interval:", f"max_file_store: {promises}, sync_interval:"))
+            more = f"max_file_store: {promises}, sync_interval:"
+            configuration.write_text(text.replace("sync_interval:", more))
         yield from _running(made, folder)
 
 
@@ -161,12 +162,9 @@ def _running(made: Any, folder: Path, environ: Mapping[str, str] | None = None) 
 
 @contextlib.contextmanager
 def running_postgres(
-    where: Path = _DISK, environ: Mapping[str, str] | None = None, **more: str
+    where: Path = DISK, environ: Mapping[str, str] | None = None, settings: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """A Postgres of its own: from installed binaries where there are some, else from the wheel.
-
-    `more` are settings of it.
-    """
+    """A Postgres of its own: from installed binaries where there are some, else from the wheel."""
     binaries = _postgres_binaries()
     with temporary_folder(where) as folder:
         user = None
@@ -179,17 +177,17 @@ def running_postgres(
         from gateway_project import embedded
 
         port = embedded.free_port()
-        settings = {
+        values = {
             "listen_addresses": embedded.LOOPBACK,
             "port": str(port),
             "unix_socket_directories": str(folder),
             "max_connections": "200",
             "fsync": "off",
             "full_page_writes": "off",
-            **more,
+            **(settings or {}),
         }
         command = [str(binaries / "postgres"), "-D", str(data)]
-        for name, value in settings.items():
+        for name, value in values.items():
             command += ["-c", f"{name}={value}"]
         url = f"postgresql://postgres@{embedded.LOOPBACK}:{port}/postgres"
         server = Server(command, port, url, folder, user=user, environ=environ)

@@ -16,9 +16,7 @@ from tests.stack import Stack
 class Follower:
     """One socket that follows one symbol, and comes back with `since` when it has been cut off."""
 
-    def __init__(
-        self, stack: Stack, symbol: str, *, asks_again: bool, ping_s: float | None = None
-    ) -> None:
+    def __init__(self, stack: Stack, symbol: str, *, asks_again: bool, ping_s: float | None = None) -> None:
         self._ping_s = ping_s
         self._stack = stack
         self._asks_again = asks_again

@@ -30,6 +30,7 @@ ORDERS = int(os.environ.get("ORDERS", "300"))
 SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT", "FB")
 CALLERS = 8
 
+
 class Orders:
     """Callers that order without a pause and keep the id of every job that was accepted."""
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import nats.errors
+
 from tests.faults.followers import Follower
 from tests.stack import Stack, event
 

@@ -105,7 +105,10 @@ def test_who_hears_nothing_gives_up_and_trusts_no_other_connection_from_that_tim
         with pool.connection() as one, pool.connection() as other:
             before = {one.info.backend_pid, other.info.backend_pid}
         line.add(Timeout())
-        with pytest.raises(psycopg.OperationalError, match="said nothing for 0.4 s"), pool.connection() as one:
+        with (
+            pytest.raises(psycopg.OperationalError, match="said nothing"),
+            pool.connection() as one,
+        ):
             one.execute("SELECT 1")
         line.mend()
         assert pid_of(pool) not in before

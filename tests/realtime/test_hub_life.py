@@ -133,7 +133,9 @@ async def test_a_hub_that_hears_not_even_a_beat_joins_anew(
     """Over a connection that stays open and carries nothing any more."""
     monkeypatch.setattr(membership, "_DEAF_AFTER_S", 0.3)
     with line_to(os.environ["REDIS_URL"]) as line:
-        layer = RedisPubSubChannelLayer(hosts=[{"address": line.url, "socket_timeout": 1}], prefix="pgw:layer:")
+        layer = RedisPubSubChannelLayer(
+            hosts=[{"address": line.url, "socket_timeout": 1}], prefix="pgw:layer:"
+        )
         monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
         made, bridge = Hub(memory=10), get_channel_layer()
         made.start()

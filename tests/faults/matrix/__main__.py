@@ -10,10 +10,6 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tests.faults.matrix.running import Seen
 
 
 def main() -> int:
@@ -38,20 +34,15 @@ def main() -> int:
     promtool = find("promtool", "prometheus")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     began = time.monotonic()
-    seen = [_told(one) for one in run_all(chosen, promtool)]
+    seen = []
+    for one in run_all(chosen, promtool):
+        seen.append(one)
+        sys.stdout.write(report.line(one) + "\n")
+        sys.stdout.flush()
+        if options.write:
+            report.write([one])
     sys.stdout.write("\n" + report.table(seen) + f"\n{time.monotonic() - began:.0f} s\n")
-    if options.write:
-        report.write(seen)
     return 1 if any(one.complaints for one in seen) else 0
-
-
-def _told(seen: Seen) -> Seen:
-    """The same, printed."""
-    from tests.faults.matrix import report
-
-    sys.stdout.write(report.line(seen) + "\n")
-    sys.stdout.flush()
-    return seen
 
 
 def _options() -> argparse.Namespace:

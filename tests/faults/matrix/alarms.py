@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -56,13 +57,17 @@ class Scraper:
         self._thread.join(timeout=60)
 
     def _run(self) -> None:
-        while not self._enough.wait(EVERY_S):
-            now = time.monotonic()
-            self.looks.append((now, {f"gateway-{role}": self._scrape(role) for role in self._urls}))
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(timeout=_SCRAPE_S, limits=limits) as client:
+            while not self._enough.wait(EVERY_S):
+                now = time.monotonic()
+                self.looks.append(
+                    (now, {f"gateway-{role}": self._scrape(client, role) for role in self._urls})
+                )
 
-    def _scrape(self, role: str) -> Series | None:
+    def _scrape(self, client: httpx.Client, role: str) -> Series | None:
         try:
-            text = httpx.get(f"{self._urls[role]}/metrics", timeout=_SCRAPE_S).raise_for_status().text
+            text = client.get(f"{self._urls[role]}/metrics").raise_for_status().text
         except httpx.HTTPError:
             return None
         return dict(_read(text, f"gateway-{role}", self._wanted))
@@ -84,7 +89,7 @@ def fired(
         for job in before[-1][1]
         for name, values in _prolonged(before, during, job)
     ]
-    case = {
+    case: dict[str, object] = {
         "rule_files": [str(ALERTS)],
         "evaluation_interval": f"{_INTERVAL_S}s",
         "tests": [
@@ -128,7 +133,10 @@ def _prolonged(
     """Each series of `job` with its values, in promtool's words."""
     healthy, broken = _told(before, job), _told(during, job)
     place = _place(job)
-    yield f"up{place}", f"1x{_BEFORE - 1} {int(bool(broken) and during[-1][1].get(job) is not None)}x{_DURING}"
+    yield (
+        f"up{place}",
+        f"1x{_BEFORE - 1} {int(bool(broken) and during[-1][1].get(job) is not None)}x{_DURING}",
+    )
     if job == "gateway-web":  # one process of role `all` stands for both
         yield f"up{_place('gateway-ws')}", f"1x{_BEFORE + _DURING}"
     for name in {*(healthy[-1][1] if healthy else {}), *(broken[-1][1] if broken else {})}:
@@ -170,7 +178,7 @@ def _place(job: str) -> str:
     return f'{{job="{job}", instance="{job}-1"}}'
 
 
-def _rules() -> list[dict[str, object]]:
+def _rules() -> list[dict[str, Any]]:
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 

@@ -83,7 +83,7 @@ CASES = (
     Case(
         "postgres",
         "reset",
-        "What was under way is 503 or is tried again; reads from memory are untouched; nothing is lost or doubled.",
+        "What was under way is 503 or tried again; reads from memory are untouched; nothing is lost.",
         alert="ErrorsHigh",
         may_flap=_WEB_BRIDGE,
     ),
@@ -109,7 +109,7 @@ CASES = (
     Case(
         "redis",
         "kill",
-        "Reads come from the record, limits are counted by each process, orders go on; sockets hear it later.",
+        "Reads come from the record, each process counts limits, orders go on; sockets hear it later.",
         alert="RedisDown",
     ),
     Case(
@@ -121,12 +121,13 @@ CASES = (
     Case(
         "redis",
         "latency",
-        "Calls with limits take half a second more; nothing is refused.",
+        "Calls with limits take half a second more, updates more than a second; nothing is refused.",
+        alert="BridgeLagging",
     ),
     Case(
         "redis",
         "reset",
-        "A call whose reply was cut goes on without Redis; no event is lost to a socket without its being told.",
+        "A call whose reply was cut goes on without Redis; a socket is told of what it misses.",
         alert="LimiterFallback",
     ),
     Case(
@@ -197,7 +198,7 @@ CASES = (
     Case(
         "web",
         "freeze",
-        "Callers of that worker wait and come back to the other; the launcher kills it after 30 s of silence.",
+        "Callers of that worker wait and come back to the other; its launcher may kill it after 30 s.",
         may_flap=frozenset({"web"}),
     ),
     Case(

@@ -1,4 +1,4 @@
-"""What a case stands on: servers, each with a disk of its own, a line from every role to each, and the roles."""
+"""What a case stands on: servers, a line from every role to each of them, and the roles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway_project import embedded
-from tests.conftest import fresh_database
 from tests.faults.effects import COUNT_EFFECTS
 from tests.lines import Line, line_to
 from tests.people import add_key, add_tier
-from tests.servers import Server, running_nats, running_postgres, running_valkey
-from tests.stack import Stack, eventually
+from tests.servers import DISK, Server, running_nats, running_postgres, running_valkey
+from tests.stack import Stack, eventually, fresh_database
 
 STALE_AFTER_S = 3.0
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -119,24 +118,27 @@ class Ground:
 
 
 @contextlib.contextmanager
-def standing(victim: str, fault: str, *, workers: int = 2) -> Iterator[Ground]:
+def standing(
+    victim: str, fault: str, *, workers: int = 2, statement_timeout_ms: int | None = None
+) -> Iterator[Ground]:
     """Bring up a ground for faults of one kind on `victim`; raises `Impossible`."""
+    limit = f"?options=-c%20statement_timeout%3D{statement_timeout_ms}" if statement_timeout_ms else ""
     with contextlib.ExitStack() as held:
-        yield _bring_up(held, victim, fault, workers)
+        yield _bring_up(held, victim, fault, workers, limit)
 
 
-def _bring_up(held: contextlib.ExitStack, victim: str, fault: str, workers: int) -> Ground:
+def _bring_up(held: contextlib.ExitStack, victim: str, fault: str, workers: int, limit: str) -> Ground:
     clock = held.enter_context(_clock()) if fault == "clock_step" else Path()
     faked = _faking(clock) if fault == "clock_step" else {}
-    disk = held.enter_context(_small_disk()) if fault == "disk_full" else Path("/tmp")
+    disk = held.enter_context(_small_disk()) if fault == "disk_full" else DISK
 
     def of(name: str) -> tuple[Path, dict[str, str]]:
-        return (disk, faked) if name == victim else (Path("/tmp"), {})
+        return (disk, faked) if name == victim else (DISK, {})
 
     # A small disk is not to be filled by logs that Postgres keeps for later.
     wal = {"min_wal_size": "32MB", "max_wal_size": "48MB"} if fault == "disk_full" else {}
     saving = ("--save", "1 1") if (victim, fault) == ("redis", "disk_full") else ()
-    postgres = held.enter_context(running_postgres(*of("postgres"), **wal))
+    postgres = held.enter_context(running_postgres(*of("postgres"), wal))
     servers = {
         "postgres": postgres,
         "redis": held.enter_context(running_valkey(*of("redis"), *saving)),
@@ -145,7 +147,7 @@ def _bring_up(held: contextlib.ExitStack, victim: str, fault: str, workers: int)
     database_url = held.enter_context(_database(postgres))
     stack = Stack(database_url, redis=servers["redis"], nats=servers["nats"])
     held.callback(stack.end)
-    targets = {"postgres": database_url, "redis": servers["redis"].url, "nats": servers["nats"].url}
+    targets = {"postgres": database_url + limit, "redis": servers["redis"].url, "nats": servers["nats"].url}
     lines = {
         role: {store: held.enter_context(line_to(url)) for store, url in targets.items()}
         for role in ("web", "bridge", "worker")

@@ -10,7 +10,8 @@ from tests.faults.matrix.ground import Ground
 from tests.lines import Latency, LimitData, Timeout, Toxic
 
 LATENCY = Latency(500)
-MID_REPLY = LimitData(bytes=3_000)
+# Enough for the greeting, and for a few answers more.
+MID_REPLY = {"redis": LimitData(bytes=500), "": LimitData(bytes=3_000)}
 HALF_OPEN = Timeout()
 _REFILL_S = 0.2
 
@@ -34,13 +35,14 @@ class Fault:
         self._end()
 
     def _kinds(self) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
+        ground = self._ground
         return {
             "kill": (self._kill, self._come_back),
             "freeze": (self._freeze, self._thaw),
             "latency": (lambda: self._poison(LATENCY), self._heal),
-            "reset": (lambda: self._poison(MID_REPLY), self._heal),
+            "reset": (lambda: self._poison(MID_REPLY.get(ground.victim, MID_REPLY[""])), self._heal),
             "half_open": (lambda: self._poison(HALF_OPEN), self._heal),
-            "disk_full": (lambda: self._filling.start(), self._clear),
+            "disk_full": (self._fill, self._clear),
             "clock_step": (lambda: self._ground.step_clock(1), lambda: self._ground.step_clock(0)),
         }
 
@@ -84,6 +86,9 @@ class Fault:
     def _heal(self) -> None:
         for line in self._ground.lines_of(self._ground.victim):
             line.mend()
+
+    def _fill(self) -> None:
+        self._filling.start()
 
     def _keep_full(self) -> None:
         while not self._over.wait(_REFILL_S):

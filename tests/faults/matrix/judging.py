@@ -22,7 +22,8 @@ DECLARED = {
     "order": {202, 503},
 }
 _WHERE_CALLERS_BREAK = {"kill", "freeze", "reset", "half_open"}
-_PROBE_PATHS = ("/health/live", "/health/ready")
+_ROUNDED_S = 0.01
+_STORED = "SELECT predicted_price FROM predictions_prediction WHERE symbol = %s AND predicted_price > %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,18 @@ def _undeclared(case: Case, account: Account) -> Iterator[str]:
     for told, count in seen.most_common(6):
         yield f"{count} x {told}"
     for kind in DECLARED:
-        if not any(answer.kind == kind and answer.status in (200, 202, 304, 404) for answer in account.answers):
+        if not any(
+            answer.kind == kind and answer.status in (200, 202, 304, 404) for answer in account.answers
+        ):
             yield f"{kind}: was never answered"
 
 
 def _dishonest(case: Case, account: Account, span: Span) -> Iterator[str]:
     """Values whose mark does not say what their age says, and old ones that come as fresh."""
     told = [(answer, age, stale) for answer in account.answers for age, stale in answer.predictions]
-    wrong = sum(stale is not (age > STALE_AFTER_S) for _, age, stale in told)
+    wrong = sum(
+        stale is not (age > STALE_AFTER_S) for _, age, stale in told if abs(age - STALE_AFTER_S) > _ROUNDED_S
+    )
     if wrong:
         yield f"{wrong} of {len(told)} predictions are marked wrongly"
     hour_old = [stale for answer, _, stale in told if answer.kind == "old"]
@@ -87,7 +92,9 @@ def _probed_wrong(case: Case, account: Account, span: Span) -> Iterator[str]:
         } - ({0} if is_victim else set())
         if live != {200}:
             yield f"{role}: /health/live was {sorted(live)}"
-        ready = [(at, status) for at, who, path, status in account.probes if (who, path) == (role, "/health/ready")]
+        ready = [
+            (at, status) for at, who, path, status in account.probes if (who, path) == (role, "/health/ready")
+        ]
         during = {status for at, status in ready if span.began_at <= at < span.well_at} - (
             {0} if is_victim else set()
         )
@@ -129,7 +136,7 @@ def _events(ground: Ground, work: Work) -> Iterator[str]:
         stored = [
             price
             for (price,) in ground.stack.rows(
-                "SELECT predicted_price FROM predictions_prediction WHERE symbol = %s AND predicted_price > %s",
+                _STORED,
                 symbol,
                 work.pipeline.first_price,
             )

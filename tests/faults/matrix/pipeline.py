@@ -28,7 +28,7 @@ class Pipeline:
     def __init__(self, stack: Stack, prices: Iterator[int], *, has_to_ping: bool) -> None:
         self._stack = stack
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._enough = threading.Event()
+        self._enough, self._all_taken, self._over = (threading.Event() for _ in range(3))
         self._prices = prices
         self.first_price = float(next(prices))
         self.follower = Follower(stack, SYMBOLS[0], asks_again=True, ping_s=2.0 if has_to_ping else 20.0)
@@ -45,7 +45,13 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self._enough.set()
+        self._over.set()
         self._thread.join(timeout=180)
+
+    def stop_publishing(self) -> None:
+        """Publish no more, and wait until what was published is taken; the socket follows on."""
+        self._enough.set()
+        self._all_taken.wait(timeout=2 * _TAKEN_WITHIN_S)
 
     async def _run(self) -> None:
         opened = await connection.connect(self._stack.nats.url, name="pipeline")
@@ -62,6 +68,8 @@ class Pipeline:
                     break
             if unacknowledged:
                 await asyncio.wait(unacknowledged, timeout=_TAKEN_WITHIN_S)
+            self._all_taken.set()
+            await asyncio.to_thread(self._over.wait)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

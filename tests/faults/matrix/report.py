@@ -65,9 +65,9 @@ def _chapters(rows: dict[str, str]) -> Iterable[str]:
 def _row(seen: Seen) -> str:
     case = seen.case
     if seen.skipped:
-        return f"| `{case.name}` | {case.expects or 'Not applicable'} | {seen.skipped} | – | – |"
+        return f"| `{case.name}` | {case.expects or 'Not applicable'} | {seen.skipped} |  |  |"
     told = "; ".join(seen.complaints) if seen.complaints else seen.summary
-    return f"| `{case.name}` | {case.expects} | {told} | {seen.recovery_s:.1f} s | {_alert(seen) or '–'} |"
+    return f"| `{case.name}` | {case.expects} | {told} | {seen.recovery_s:.1f} s | {_alert(seen) or 'none'} |"
 
 
 def _alert(seen: Seen) -> str:

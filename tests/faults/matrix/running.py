@@ -6,21 +6,20 @@ import functools
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import psycopg
 
 from tests.faults.matrix import alarms, judging
 from tests.faults.matrix.alarms import Scraper
-from tests.faults.matrix.cases import LASTS_S, Case
+from tests.faults.matrix.cases import LASTS_S, ROLES, Case
 from tests.faults.matrix.ground import Ground, Impossible, standing
 from tests.faults.matrix.inflicting import Fault
 from tests.faults.matrix.judging import Span
 from tests.faults.matrix.pipeline import SYMBOLS
-from tests.faults.matrix.work import Caller, Work
+from tests.faults.matrix.work import Caller, Work, probe, prober
 from tests.stack import eventually
 
 RECOVERS_WITHIN_S = 10.0
@@ -72,8 +71,11 @@ def _run_on_one_ground(waiting: deque[Case], promtool: str) -> Iterator[Seen]:
         yield Seen(waiting.popleft(), skipped=str(error))
 
 
-def run_case(case: Case, ground: Ground, *, lasts_s: float | None = None, promtool: str | None = None) -> Seen:
+def run_case(
+    case: Case, ground: Ground, *, lasts_s: float | None = None, promtool: str | None = None
+) -> Seen:
     """Run `case` on `ground`. Without `promtool` no alerts are looked at, and recovery may take a minute."""
+    ground.victim = case.victim
     seen = Seen(case, log=ground.stack.log_path)
     scraper = Scraper(ground.urls) if promtool else None
     with Work(ground) as work:
@@ -86,15 +88,16 @@ def run_case(case: Case, ground: Ground, *, lasts_s: float | None = None, promto
         fault.end()
         ended_at = time.monotonic()
         try:
-            _until_well(ground, work, ended_at)
+            _until_well(ground, work)
         except AssertionError as error:
             seen.complaints.append(f"not well within {_HANG_S:.0f} s: {error}")
         well_at = time.monotonic()
         seen.recovery_s = well_at - ended_at
         time.sleep(1.0)
+        work.stop()
+        _until_settled(ground, work)
     if scraper is not None:
         scraper.stop()
-    _until_settled(ground, work)
     seen.complaints += judging.complaints(case, ground, work, Span(began_at, ended_at, well_at))
     if scraper is not None and promtool is not None:
         seen.complaints += _alerts(seen, scraper, began_at, held_until, promtool)
@@ -104,17 +107,43 @@ def run_case(case: Case, ground: Ground, *, lasts_s: float | None = None, promto
     return seen
 
 
-def _until_well(ground: Ground, work: Work, ended_at: float) -> None:
+def run_in_turn(cases: Sequence[Case], ground: Ground, *, lasts_s: float) -> list[str]:
+    """One fault after the other under the same work, each over and well before the next; what is wrong then.
+
+    Nothing is measured: each has a minute to be well.
+    """
+    whole = Case("stores", "in turn", "", may_flap=ROLES)
+    with Work(ground, pause_s=0.5) as work:
+        began_at = time.monotonic()
+        for case in cases:
+            ground.victim = case.victim
+            fault = Fault(ground, case.fault)
+            fault.begin()
+            time.sleep(lasts_s)
+            fault.end()
+            ended_at = time.monotonic()
+            _until_well(ground, work)
+        well_at = time.monotonic()
+        work.stop()
+        _until_settled(ground, work)
+    return judging.complaints(whole, ground, work, Span(began_at, ended_at, well_at))
+
+
+def _until_well(ground: Ground, work: Work) -> None:
     """Return when every role is ready, and an update, an order and a socket are through again."""
     caller = Caller(ground, 5.0)
     try:
         for url in ground.urls.values():
-            eventually(functools.partial(_is_ready, url), timeout_s=_HANG_S)
+            with prober(url) as client:
+                ready = functools.partial(probe, client, "/health/ready")
+                eventually(lambda ready=ready: ready() == 200, timeout_s=_HANG_S)  # type: ignore[misc]
         taken, heard = len(work.pipeline.taken[SYMBOLS[0]]), len(work.pipeline.follower.seqs)
         eventually(lambda: len(work.pipeline.taken[SYMBOLS[0]]) > taken + 1, timeout_s=_HANG_S)
         eventually(lambda: len(work.pipeline.follower.seqs) > heard, timeout_s=_HANG_S)
         eventually(lambda: _is_fresh(caller), timeout_s=_HANG_S)
-        eventually(lambda: caller.status(f"/api/prediction/{SYMBOLS[0]}/history?limit=1") == 200, timeout_s=_HANG_S)
+        eventually(
+            lambda: caller.status(f"/api/prediction/{SYMBOLS[0]}/history?limit=1") == 200, timeout_s=_HANG_S
+        )
         before = len(work.account.accepted())
         eventually(lambda: len(work.account.accepted()) > before, timeout_s=_HANG_S)
         job = work.account.accepted()[-1]
@@ -123,20 +152,14 @@ def _until_well(ground: Ground, work: Work, ended_at: float) -> None:
         caller.close()
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def _is_fresh(caller: Caller) -> bool:
     answer, _ = caller.call("", "GET", f"/api/prediction/{SYMBOLS[0]}")
     return answer.status == 200 and not any(stale for _, stale in answer.predictions)
 
 
 def _until_settled(ground: Ground, work: Work) -> None:
-    """Wait until everything that was taken is stored and every accepted job has ended, or does not come."""
+    """Wait until all that was taken is stored and told and every accepted job has ended, or does not come."""
+    follower = work.pipeline.follower
 
     def is_settled() -> bool:
         try:
@@ -145,9 +168,13 @@ def _until_settled(ground: Ground, work: Work) -> None:
             )[0][0]
             owed = ground.stack.rows("SELECT count(*) FROM outbox")[0][0]
             stored = sum(ground.stack.count_rows(symbol) for symbol in SYMBOLS)
+            (last,) = ground.stack.rows(
+                "SELECT max(seq) FROM predictions_prediction WHERE symbol = %s", SYMBOLS[0]
+            )[0]
         except psycopg.OperationalError:
             return False
-        return not unfinished and not owed and stored >= sum(map(len, work.pipeline.taken.values()))
+        is_stored = stored >= sum(map(len, work.pipeline.taken.values()))
+        return not unfinished and not owed and is_stored and last in follower.seqs
 
     try:
         eventually(is_settled, timeout_s=_HANG_S)

@@ -1,4 +1,4 @@
-"""Steady work on a gateway while it is broken: reads, orders, events, a socket, probes; all of it kept account of."""
+"""Steady work while a gateway is broken: reads, orders, events, a socket, probes, and what came of it."""
 
 from __future__ import annotations
 
@@ -64,8 +64,9 @@ class Account:
 class Work:
     """The work, each kind in a thread of its own, from `__enter__` to `__exit__`."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, *, pause_s: float = _PAUSE_S) -> None:
         self._ground = ground
+        self._pause_s = pause_s
         self.account = Account()
         self.pipeline = Pipeline(ground.stack, ground.prices, has_to_ping=ground.victim == "web")
         self._enough = threading.Event()
@@ -75,8 +76,8 @@ class Work:
     def __enter__(self) -> Work:
         self.pipeline.publish_once(OLD, hours_ago=1)
         self.pipeline.__enter__()
-        read = Caller(self._ground, self._patience_s).status
-        eventually(lambda: read(READS["known"]) == read(READS["old"]) == 200)
+        with contextlib.closing(Caller(self._ground, self._patience_s)) as caller:
+            eventually(lambda: caller.status(READS["known"]) == caller.status(READS["old"]) == 200)
         for kind, path in READS.items():
             self._begin(self._read_on, kind, path)
         self._begin(self._order_on)
@@ -85,10 +86,15 @@ class Work:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.pipeline.__exit__()
+
+    def stop(self) -> None:
+        """Call and publish no more; the socket follows on."""
         self._enough.set()
         for thread in self._threads:
             thread.join(timeout=180)
-        self.pipeline.__exit__()
+        self.pipeline.stop_publishing()
 
     def _begin(self, run: Callable[..., None], *arguments: str) -> None:
         thread = threading.Thread(target=run, args=arguments, daemon=True)
@@ -99,7 +105,7 @@ class Work:
         caller = Caller(self._ground, self._patience_s, "limited" if kind == "limited" else "unlimited")
         tag = ""
         with contextlib.closing(caller):
-            while not self._enough.wait(_PAUSE_S):
+            while not self._enough.wait(self._pause_s):
                 headers = {"If-None-Match": tag} if kind == "conditional" and tag else {}
                 answer, response = caller.call(kind, "GET", path, headers)
                 tag = (response.headers.get("etag") or tag) if response else tag
@@ -119,7 +125,7 @@ class Work:
         jobs = self.account.jobs.setdefault(key, set())
         path = f"/api/explanation/{SYMBOLS[number % len(SYMBOLS)]}"
         again = 1 if number % 3 == 0 else 0
-        while not self._enough.wait(_PAUSE_S):
+        while not self._enough.wait(self._pause_s):
             body = {"depth": ("fast", "medium")[number % 2]}
             answer, response = caller.call("order", "POST", path, {"Idempotency-Key": key}, body)
             self.account.answers.append(answer)
@@ -130,14 +136,24 @@ class Work:
                 again -= 1
 
     def _probe_on(self, role: str) -> None:
-        while not self._enough.wait(0.25):
-            for path in ("/health/live", "/health/ready"):
-                began = time.monotonic()
-                try:
-                    status = httpx.get(self._ground.urls[role] + path, timeout=_PROBE_S).status_code
-                except httpx.HTTPError:
-                    status = 0
-                self.account.probes.append((began, role, path, status))
+        with prober(self._ground.urls[role]) as client:
+            while not self._enough.wait(self._pause_s):
+                for path in ("/health/live", "/health/ready"):
+                    began = time.monotonic()
+                    self.account.probes.append((began, role, path, probe(client, path)))
+
+
+def prober(url: str) -> httpx.Client:
+    """A client that opens a connection for each call, as kubelet does."""
+    return httpx.Client(base_url=url, timeout=_PROBE_S, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def probe(client: httpx.Client, path: str) -> int:
+    """The status of a probe; 0 without an answer."""
+    try:
+        return client.get(path).status_code
+    except httpx.HTTPError:
+        return 0
 
 
 class Caller:
