@@ -135,7 +135,7 @@ def _prolonged(
     place = _place(job)
     yield (
         f"up{place}",
-        f"1x{_BEFORE - 1} {int(bool(broken) and during[-1][1].get(job) is not None)}x{_DURING}",
+        f"1x{_BEFORE - 1} {int(bool(broken))}x{_DURING}",
     )
     if job == "gateway-web":  # one process of role `all` stands for both
         yield f"up{_place('gateway-ws')}", f"1x{_BEFORE + _DURING}"
@@ -144,7 +144,7 @@ def _prolonged(
         values = f"{start:.6f}+{rate:.6f}x{_BEFORE - 1}" if start is not None else f"_x{_BEFORE}"
         reached = 0.0 if start is None else start + rate * (_BEFORE - 1)
         value, rate = _course(broken, name)
-        if during[-1][1].get(job) is None or value is None:
+        if value is None:
             values += f" stale _x{_DURING - 1}"
         elif _is_counted(name):
             values += f" {reached + rate:.6f}+{rate:.6f}x{_DURING - 1}"
