@@ -32,7 +32,11 @@ def main() -> int:
         sys.stderr.write(f"no case is named {' or '.join(options.cases)}\n")
         return 2
     promtool = find("promtool", "prometheus")
-    for name, level in (("httpx", logging.WARNING), ("events", logging.ERROR), ("observability", logging.CRITICAL)):
+    for name, level in (
+        ("httpx", logging.WARNING),
+        ("events", logging.ERROR),
+        ("observability", logging.CRITICAL),
+    ):
         logging.getLogger(name).setLevel(level)  # what the pipeline of the tests meets is no news
     began = time.monotonic()
     seen = []
