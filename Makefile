@@ -56,8 +56,9 @@ coverage: .venv/.dev ## the same, half as fast, with coverage of all processes t
 	COVERAGE_PATCH=subprocess $(MAKE) --no-print-directory test \
 		ARGS="--cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)"
 
-faults: .venv/.dev ## what stays true while things are killed, at full size: 10,000 orders of explanations
+faults: .venv/.dev ## what stays true while things break: 10,000 orders of explanations, then the matrix of docs/FAULTS.md
 	ORDERS=10000 $(PY) -m pytest -n 0 -s tests/faults
+	$(PY) -m tests.faults.matrix --write
 
 format: .venv/.dev ## put imports and layout in order
 	.venv/bin/ruff check --fix .

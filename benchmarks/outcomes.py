@@ -105,16 +105,14 @@ def _measure(rows: int, symbols: list[str]) -> str:
 
 
 def _fill(rows: int, symbols: list[str]) -> None:
-    from django.db import connection
+    from benchmarks.patience import patient_cursor
 
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with patient_cursor() as cursor:
         for first in range(1, rows + 1, _STEP):
             last = min(first + _STEP - 1, rows)
             cursor.execute(_FILL, {"symbols": symbols, "count": len(symbols), "first": first, "last": last})
             say(f"{last:,} predictions")
         cursor.execute("VACUUM ANALYZE predictions_prediction")
-        cursor.execute("RESET statement_timeout")
 
 
 def _settle_all(most: int, most_settled: int) -> tuple[list[float], int, list[str]]:

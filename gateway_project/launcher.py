@@ -5,8 +5,8 @@
    too long is killed; whatever dies is started again.
 3. SIGHUP renews the workers one by one. The new one takes over the listening socket itself, with what waits
    in its queue: nobody is refused meanwhile. If it does not get ready, the old one goes on.
-4. The launcher closes its copy of a socket when its worker has died or is to end: the kernel then gives new
-   connections to the others.
+4. The launcher closes its copy of a socket when its worker has died or is to end, also when somebody else has
+   told it to: the kernel then gives new connections to the others.
 5. SIGTERM and SIGINT end all workers at the same time; a second one kills them.
 """
 
@@ -112,10 +112,24 @@ class Launcher:
     async def _attend(self, worker: Worker) -> None:
         if await worker.gets_ready():
             logger.info("%s is ready", worker)
+        ending = asyncio.create_task(self._let_end(worker))
         await worker.process.wait()
+        await tasks.end([ending])
         shared_metrics.forget(worker.process.pid)
         self._running.discard(worker)
         worker.close()
+
+    async def _let_end(self, worker: Worker) -> None:
+        """When `worker` is to end, whoever wants it: leave its socket to it alone, unless it is renewed."""
+        await worker.pulse.ending.wait()
+        is_last = not any(
+            other is not worker and other.name == worker.name and other.pulse.ready.is_set()
+            for other in self._running
+        )
+        if is_last:
+            last_callers.let_nobody_begin(worker.listener)
+            worker.listener.close()
+        worker.pulse.answer(is_last=is_last)
 
     async def _watch(self) -> None:
         """Kill who is silent for too long."""
@@ -171,7 +185,7 @@ class Launcher:
     def _take_over(self, name: str) -> socket.socket:
         """The socket on which `name` listens; another one when nobody listens there right now."""
         for worker in self._running:
-            if worker.name == name and worker.pulse.ready.is_set():
+            if worker.name == name and worker.pulse.ready.is_set() and not worker.pulse.ending.is_set():
                 return worker.listener.dup()
         return server.share(self._reserved)
 

@@ -156,8 +156,8 @@ def serve(sock: socket.socket, lifeline: Lifeline | None = None, tls: ssl.SSLCon
 class Server(uvicorn.Server):
     """uvicorn's server, which ends in this order:
 
-    1. Nobody can begin to connect any more; what the kernel has queued is accepted. A worker of a launcher
-       may have a successor at its socket, and leaves the first half to the launcher while there is one.
+    1. Nobody can begin to connect any more; what the kernel has queued is accepted. A worker asks its
+       launcher first: where a successor goes on at its socket, those who come are the successor's.
     2. WebSockets are closed, spread over `DRAIN_S`, while HTTP that is under way or on its way is answered.
     3. uvicorn waits for the rest, `GRACE_S` in all; then lifespan ends.
     """
@@ -197,6 +197,8 @@ class Server(uvicorn.Server):
         """End in good order, within `GRACE_S` and what lifespan takes."""
         began = time.monotonic()
         self.server_state.draining = True  # from now on answers end their connections
+        if self._lifeline is not None and await self._lifeline.end():
+            self._is_last = True
         if self._is_last:
             for sock in sockets or []:
                 last_callers.let_nobody_begin(sock)

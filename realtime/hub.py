@@ -18,16 +18,14 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from redis.exceptions import RedisError
 
 from observability import blocking, metrics
-from observability.outages import Outage
 from observability.per_loop import PerLoop
 from observability.retries import until_it_works
 from observability.tasks import end
 from predictions import reads
 from predictions.symbols import MAX_SYMBOLS
-from realtime import batches, healing, housekeeping, news, presence
+from realtime import batches, healing, housekeeping, membership, news, presence
 from realtime.alarms import Alarms
 from realtime.audience import Audience
 from realtime.batches import Batch, Update
@@ -264,7 +262,11 @@ class Hub:
         self.filled.set()
         while True:
             try:
-                await self._take(await layer.receive(channel))
+                message = await membership.hear(layer, channel)
+                if message is None:
+                    channel = await self._join(layer)
+                else:
+                    await self._take(message)
             except Exception:
                 # One message must not end the live flow of every socket in this process.
                 logger.exception("ignoring a message on the channel layer")
@@ -278,29 +280,9 @@ class Hub:
             await self.take(batches.decode(message))
 
     async def _join(self, layer: Any) -> str:
-        """Become a member of the group, waiting for Redis as long as it takes; returns our channel."""
-        channel = await until_it_works(
-            lambda: _enter_group(layer),
-            RedisError,
-            OSError,
-            outage=Outage("Redis (channel layer)"),
-            most_s=2.0,
-        )
+        channel = await membership.join(layer)
         self.joined.set()
         return channel
-
-
-async def _enter_group(layer: Any) -> str:
-    try:
-        channel: str = await layer.new_channel()
-        for group in (batches.GROUP, news.GROUP):
-            await layer.group_add(group, channel)
-    except (RedisError, OSError):
-        # The layer keeps the channel of a failed try; the hub is its only user here.
-        with contextlib.suppress(RedisError, OSError):
-            await layer.flush()
-        raise
-    return channel
 
 
 _hubs: PerLoop[Hub] = PerLoop()

@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+DISK = Path("/tmp")  # noqa: S108 - folders below it have names of their own
 _cleanup = contextlib.ExitStack()
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -32,9 +33,17 @@ class Server:
     """A server process that a test may kill, stop and start again with its data kept."""
 
     def __init__(
-        self, command: list[str], port: int, url: str, folder: Path, *, user: str | None = None
+        self,
+        command: list[str],
+        port: int,
+        url: str,
+        folder: Path,
+        *,
+        user: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.url = url
+        self._environ = {**os.environ, **(environ or {})}
         self._folder = folder
         self.port = port
         self._command = command
@@ -47,6 +56,7 @@ class Server:
 
         self._process = subprocess.Popen(
             self._command,
+            env=self._environ,
             user=self._user,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -57,6 +67,10 @@ class Server:
             raise RuntimeError(f"{self._command[0]} does not listen on port {self.port}")
         if self.url.startswith("postgresql://"):  # it listens before it has recovered
             _wait_until_ready(self.url)
+
+    def is_running(self) -> bool:
+        """False if it was ended, or has ended by itself."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """End it the hard way, as a crash would."""
@@ -100,9 +114,9 @@ def _die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
+def temporary_folder(where: Path = DISK) -> Iterator[Path]:
     """A folder with a short path (Unix sockets allow about 100 characters)."""
-    folder = Path(tempfile.mkdtemp(prefix="pgw-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pgw-", dir=where))
     try:
         yield folder
     finally:
@@ -110,25 +124,35 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running_valkey() -> Iterator[Server]:
-    """A Valkey of its own."""
+def running_valkey(
+    where: Path = DISK, environ: Mapping[str, str] | None = None, *options: str
+) -> Iterator[Server]:
+    """A Valkey of its own, its files below `where`."""
     from gateway_project import embedded
 
-    with temporary_folder() as folder:
-        yield from _running(embedded.valkey(folder, embedded.free_port()), folder)
+    with temporary_folder(where) as folder:
+        made = embedded.valkey(folder, embedded.free_port())
+        made.command.extend(options)
+        yield from _running(made, folder, environ)
 
 
 @contextlib.contextmanager
-def running_nats() -> Iterator[Server]:
-    """A NATS with JetStream of its own."""
+def running_nats(where: Path = DISK, *, promises: str = "") -> Iterator[Server]:
+    """A NATS with JetStream of its own; on a small disk it has to be told what it may promise to streams."""
     from gateway_project import embedded
 
-    with temporary_folder() as folder:
-        yield from _running(embedded.nats(folder, embedded.free_port()), folder)
+    with temporary_folder(where) as folder:
+        made = embedded.nats(folder, embedded.free_port())
+        if promises:
+            configuration = folder / "nats.conf"
+            text = configuration.read_text()
+            more = f"max_file_store: {promises}, sync_interval:"
+            configuration.write_text(text.replace("sync_interval:", more))
+        yield from _running(made, folder)
 
 
-def _running(made: Any, folder: Path) -> Iterator[Server]:
-    server = Server(made.command, made.port, made.url, folder)
+def _running(made: Any, folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Server]:
+    server = Server(made.command, made.port, made.url, folder, environ=environ)
     server.start()
     try:
         yield server
@@ -137,10 +161,12 @@ def _running(made: Any, folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Server]:
+def running_postgres(
+    where: Path = DISK, environ: Mapping[str, str] | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """A Postgres of its own: from installed binaries where there are some, else from the wheel."""
     binaries = _postgres_binaries()
-    with temporary_folder() as folder:
+    with temporary_folder(where) as folder:
         user = None
         if os.geteuid() == 0:
             user = _unprivileged_user()
@@ -151,19 +177,20 @@ def running_postgres() -> Iterator[Server]:
         from gateway_project import embedded
 
         port = embedded.free_port()
-        settings = {
+        values = {
             "listen_addresses": embedded.LOOPBACK,
             "port": str(port),
             "unix_socket_directories": str(folder),
             "max_connections": "200",
             "fsync": "off",
             "full_page_writes": "off",
+            **(settings or {}),
         }
         command = [str(binaries / "postgres"), "-D", str(data)]
-        for name, value in settings.items():
+        for name, value in values.items():
             command += ["-c", f"{name}={value}"]
         url = f"postgresql://postgres@{embedded.LOOPBACK}:{port}/postgres"
-        server = Server(command, port, url, folder, user=user)
+        server = Server(command, port, url, folder, user=user, environ=environ)
         server.start()
         try:
             yield server

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection
 
 from accounts.models.keys import default_scopes
+from benchmarks.patience import patient_cursor
 from benchmarks.side_by_side.feeding import make_symbols
 from predictions.models import Prediction
 
@@ -115,8 +116,7 @@ def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
         "unfinished": _UNFINISHED,
     }
     fill_predictions(rows, names, say)
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with patient_cursor() as cursor:
         for what, query in (
             ("accounts and keys", _ACCOUNTS_AND_KEYS),
             ("explanations", _COMPUTATIONS),
@@ -125,13 +125,11 @@ def _fill_anew(rows: int, names: list[str], say: Callable[[str], None]) -> None:
             cursor.execute(query, values)
             say(what)
         cursor.execute("VACUUM ANALYZE")
-        cursor.execute("RESET statement_timeout")
 
 
 def fill_predictions(rows: int, names: list[str], say: Callable[[str], None]) -> None:
     """`rows` predictions of the symbols `names`, in turn."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with patient_cursor() as cursor:
         for first in range(1, rows + 1, _STEP):
             last = min(first + _STEP - 1, rows)
             values: dict[str, Any] = {
@@ -143,7 +141,6 @@ def fill_predictions(rows: int, names: list[str], say: Callable[[str], None]) ->
             }
             cursor.execute(_PREDICTIONS, values)
             say(f"{last:,} predictions")
-        cursor.execute("RESET statement_timeout")
 
 
 def _sample(table: str) -> list[uuid.UUID]:

@@ -22,27 +22,13 @@ from urllib.parse import urlsplit
 import nats.errors
 import pytest
 
+from tests.faults.effects import COUNT_EFFECTS
 from tests.people import Key, add_key
 from tests.stack import Stack, event, eventually
 
 ORDERS = int(os.environ.get("ORDERS", "300"))
 SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT", "FB")
 CALLERS = 8
-
-_COUNT_EFFECTS = """
-CREATE TABLE effects (computation uuid, state text);
-CREATE FUNCTION note_effect() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO effects VALUES (NEW.id, NEW.state);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER note_effect AFTER UPDATE ON explanations_computation FOR EACH ROW
-WHEN (
-    NEW.result IS DISTINCT FROM OLD.result
-    OR (NEW.state <> OLD.state AND NEW.state IN ('done', 'failed', 'cancelled'))
-)
-EXECUTE FUNCTION note_effect();
-"""
 
 
 class Orders:
@@ -150,7 +136,7 @@ def _kill_all_in_turn(stack: Stack, running: dict[str, subprocess.Popen[bytes]],
 def explaining(own_stack: Stack) -> Stack:
     """A stack with room for every order."""
     own_stack.environ |= {"EXPLANATIONS_IN_FLIGHT": "1000000", "EXPLAIN_ACK_WAIT_S": "2"}
-    own_stack.execute(_COUNT_EFFECTS)
+    own_stack.execute(COUNT_EFFECTS)
     return own_stack
 
 

@@ -11,76 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 import nats.errors
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
+from tests.faults.followers import Follower
 from tests.stack import Stack, event
 
 SOCKETS = 1_000
 RESUMING = 100
 SYMBOLS = [f"QF{letter}" for letter in "ABCDEFGHIJ"]
-
-
-class Follower:
-    """One socket that follows one symbol, and comes back with `since` when it has been cut off."""
-
-    def __init__(self, stack: Stack, symbol: str, *, asks_again: bool) -> None:
-        self._stack = stack
-        self._asks_again = asks_again
-        self._symbol = symbol
-        self._place: dict[str, Any] | None = None
-        self._socket: ClientConnection | None = None
-        self.seqs: list[int] = []
-        self.closes = 0
-        self.gaps: list[dict[str, Any]] = []
-        self.is_subscribed = asyncio.Event()
-
-    async def follow(self) -> None:
-        """Follow for ever."""
-        while True:
-            with contextlib.suppress(ConnectionClosed, OSError, TimeoutError):
-                await self._follow_once()
-            self.closes += 1
-            await asyncio.sleep(0.1)
-
-    async def cut(self) -> None:
-        """Break the connection, as a network would."""
-        assert self._socket is not None
-        self._socket.transport.abort()
-
-    async def _follow_once(self) -> None:
-        headers = {"X-API-Key": self._stack.key}
-        async with connect(self._stack.socket_url, additional_headers=headers, ping_interval=None) as socket:
-            self._socket = socket
-            since = {"since": self._place} if self._place else {"snapshot": False}
-            await socket.send(json.dumps({"action": "subscribe", "symbols": [self._symbol], **since}))
-            async for text in socket:
-                frame = json.loads(text)
-                self._take(frame)
-                if frame["type"] == "gap" and self._asks_again:
-                    since = {"since": {"epoch": frame["epoch"], "seq": frame["from"]}}
-                    await socket.send(json.dumps({"action": "subscribe", "symbols": [self._symbol], **since}))
-
-    def _take(self, frame: dict[str, Any]) -> None:
-        if frame["type"] == "prediction_update":
-            self.seqs.append(frame["seq"])
-            self._place = {"epoch": frame["epoch"], "seq": frame["seq"]}
-        elif frame["type"] == "subscribed":
-            self.is_subscribed.set()
-        elif frame["type"] == "gap":
-            self.gaps.append(frame)
-        else:
-            assert frame["type"] == "welcome", frame
-
-    def is_told_of(self, seq: int) -> bool:
-        """True if a gap has said that `seq` was not sent."""
-        return any(gap["from"] < seq < gap["to"] for gap in self.gaps)
 
 
 @contextlib.contextmanager
@@ -166,6 +107,7 @@ async def test_no_socket_closes_and_every_update_comes_once(own_stack: Stack) ->
             )
 
         await _until(is_complete, "everyone has the newest")
+        assert not [error for follower in followers for error in follower.errors]
         assert [follower.closes for follower in followers] == [1] * RESUMING + [0] * (SOCKETS - RESUMING)
         for number, (follower, symbol) in enumerate(zip(followers, itertools.cycle(SYMBOLS), strict=False)):
             if number < RESUMING:

@@ -12,7 +12,9 @@ from django.db import DataError
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
+from gateway_project import pooled_connection
 from gateway_project.pooled_connection import PooledConnection
+from tests.lines import Timeout, line_to
 
 Pool = ConnectionPool[PooledConnection]
 
@@ -79,6 +81,60 @@ def test_a_closed_connection_is_found_out(postgres_url: str) -> None:
     connection.close()
     with pytest.raises(psycopg.OperationalError):
         connection.execute("")
+
+
+def test_who_hears_nothing_gives_up_and_trusts_no_other_connection_from_that_time(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooled_connection, "_GRACE_S", 0.2)
+    monkeypatch.setattr(PooledConnection, "_silence_at", float("-inf"))
+    options = {"autocommit": True, "options": "-c statement_timeout=200"}
+    with (
+        line_to(postgres_url) as line,
+        ConnectionPool(
+            line.url,
+            connection_class=PooledConnection,
+            kwargs=options,
+            min_size=0,
+            max_size=3,
+            timeout=60,
+            reconnect_timeout=0.5,
+            check=ConnectionPool.check_connection,
+        ) as pool,
+    ):
+        with pool.connection() as one, pool.connection() as other:
+            before = {one.info.backend_pid, other.info.backend_pid}
+        line.add(Timeout())
+        with (
+            pytest.raises(psycopg.OperationalError, match="said nothing"),
+            pool.connection() as one,
+        ):
+            one.execute("SELECT 1")
+        line.mend()
+        assert pid_of(pool) not in before
+
+
+@pytest.mark.parametrize(
+    ("options", "patience_s"),
+    [
+        ("", None),
+        ("-c statement_timeout=10000", 12.0),
+        ("-c statement_timeout=10000 -c statement_timeout=500", 2.5),
+        ("-c statement_timeout=10000 -c statement_timeout=0", None),
+    ],
+)
+def test_an_answer_may_take_as_long_as_a_statement(
+    postgres_url: str, options: str, patience_s: float | None
+) -> None:
+    with PooledConnection.connect(postgres_url, options=options) as made:
+        assert made.patience_s == patience_s
+
+
+def test_a_statement_that_is_cancelled_by_the_server_costs_no_connection(postgres_url: str) -> None:
+    with PooledConnection.connect(postgres_url, autocommit=True, options="-c statement_timeout=50") as made:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            made.execute("SELECT pg_sleep(5)")
+        assert made.execute("SELECT 7").fetchone() == (7,)
 
 
 @pytest.mark.django_db

@@ -108,6 +108,36 @@ def test_a_renewal_fails_no_request(gateway: Gateway) -> None:
     assert set(kept) == set(anew) == {"200"}
 
 
+def test_workers_that_are_ended_one_by_one_fail_no_request_and_tell_their_sockets(
+    gateway: Gateway, stack: Stack
+) -> None:
+    address = gateway.url.replace("http", "ws") + "/ws/predictions"
+    before = gateway.ready(2)
+    with contextlib.ExitStack() as held:
+        sockets = [
+            held.enter_context(connect(address, additional_headers={"X-API-Key": stack.key}))
+            for _ in range(20)
+        ]
+        assert {receive(one)["type"] for one in sockets} == {"welcome"}
+        streams = [
+            held.enter_context(calling(call, gateway.url)) for call in (keep_calling, call_anew, keep_reading)
+        ]
+        eventually(lambda: all(len(stream) > 20 for stream in streams))
+        for worker in sorted(before):
+            others = gateway.workers() - {worker}
+            os.kill(worker, signal.SIGTERM)
+            gateway.ready(2, without=before - others)
+        for one in sockets:
+            with pytest.raises(ConnectionClosed) as closed:
+                receive(one)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+        counts = [len(stream) for stream in streams]
+        eventually(lambda: all(len(stream) > counts[n] for n, stream in enumerate(streams)))
+    for stream in streams:
+        assert set(stream) == {"200"}
+
+
 @contextlib.contextmanager
 def calling(call: Callable[[str, threading.Event, list[str]], None], url: str) -> Iterator[list[str]]:
     """Calls in a thread: what came of each, a status or an exception."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
 import redis
 from channels.layers import get_channel_layer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from realtime import batches, healing, hub, news, presence
+from realtime import batches, healing, hub, membership, news, presence
 from realtime.batches import Batch
 from realtime.hub import Hub
 from realtime.recent import Recent
 from realtime.terms import PLAIN
+from tests.lines import Timeout, line_to
 from tests.realtime.peers import DEADLINE_S, EPOCH, ManualAlarms, Reader, update, updates
 
 
@@ -122,6 +125,32 @@ async def test_a_layer_that_fails_once_is_received_from_again(monkeypatch: pytes
         assert made.is_current()
     finally:
         await made.stop()
+
+
+async def test_a_hub_that_hears_not_even_a_beat_joins_anew(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a connection that stays open and carries nothing any more."""
+    monkeypatch.setattr(membership, "_DEAF_AFTER_S", 0.3)
+    with line_to(os.environ["REDIS_URL"]) as line:
+        layer = RedisPubSubChannelLayer(
+            hosts=[{"address": line.url, "socket_timeout": 1}], prefix="pgw:layer:"
+        )
+        monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
+        made, bridge = Hub(memory=10), get_channel_layer()
+        made.start()
+        try:
+            await made.until_filled()
+            line.add(Timeout())
+            line.mend()
+            async with asyncio.timeout(DEADLINE_S):
+                while not made.is_current():
+                    await bridge.group_send(batches.GROUP, batches.encode(Batch("b", 0, [])))
+                    await asyncio.sleep(0.05)
+        finally:
+            await made.stop()
+            await layer.flush()
+            await bridge.flush()
 
 
 async def test_questions_about_connections_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,298 @@
+"""Every case of the matrix and what it is expected to show, as data. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VICTIMS = {
+    "postgres": "Postgres",
+    "redis": "Redis",
+    "nats": "NATS",
+    "web": "one web worker of two",
+    "bridge": "bridge",
+    "worker": "explanation worker",
+}
+FAULTS = {
+    "kill": "SIGKILL; a store comes back after 10 s, a bridge or worker too, a web worker by its launcher",
+    "freeze": "SIGSTOP for 30 s, then SIGCONT",
+    "latency": "500 ms more for every exchange, 10 s",
+    "reset": "connections are reset in the middle of an answer, again and again, for 10 s",
+    "half_open": "connections stay open and swallow every byte for 15 s; those from that time stay dead",
+    "disk_full": "no byte is free on the disk of its data, 15 s",
+    "clock_step": "its clock jumps an hour ahead, and back after 10 s",
+}
+LASTS_S = {
+    "kill": 10.0,
+    "freeze": 30.0,
+    "latency": 10.0,
+    "reset": 10.0,
+    "half_open": 15.0,
+    "disk_full": 15.0,
+    "clock_step": 10.0,
+}
+ROLES = frozenset({"web", "bridge", "worker"})
+STORES = frozenset({"postgres", "redis", "nats"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell. `alert` fires if the fault goes on; without one, no alert may fire that wakes somebody.
+
+    `unready` are the roles whose ``/health/ready`` must say 503 meanwhile, `may_flap` those that may.
+    """
+
+    victim: str
+    fault: str
+    expects: str
+    alert: str = ""
+    unready: frozenset[str] = frozenset()
+    may_flap: frozenset[str] = frozenset()
+    not_applicable: str = ""
+
+    @property
+    def name(self) -> str:
+        """As it is chosen and printed."""
+        return f"{self.victim}-{self.fault}"
+
+
+_WEB_BRIDGE = frozenset({"web", "bridge"})
+_BRIDGE_WORKER = frozenset({"bridge", "worker"})
+
+CASES = (
+    Case(
+        "postgres",
+        "kill",
+        "Reads come from memory and grow stale, marked so; history and orders are 503; events wait in NATS.",
+        alert="PostgresDown",
+        unready=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "freeze",
+        "As if it were killed, once it is noticed: no thread waits for it longer than 12 s.",
+        alert="PostgresDown",
+        unready=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "latency",
+        "Everything is answered, what needs the record half a second later a statement.",
+        alert="BridgeLagging",
+        may_flap=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "reset",
+        "What was under way is 503 or tried again; reads from memory are untouched; nothing is lost.",
+        alert="ErrorsHigh",
+        may_flap=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "half_open",
+        "As if it froze; connections from that time are not trusted when it is over.",
+        alert="PostgresDown",
+        unready=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "disk_full",
+        "It refuses writes: orders are 503, events wait in NATS, reads go on and grow stale.",
+        alert="DiskFull",
+        may_flap=_WEB_BRIDGE,
+    ),
+    Case(
+        "postgres",
+        "clock_step",
+        "Nothing: what is told of time comes from events and from the gateway.",
+    ),
+    Case(
+        "redis",
+        "kill",
+        "Reads come from the record, each process counts limits, orders go on; sockets hear it later.",
+        alert="RedisDown",
+    ),
+    Case(
+        "redis",
+        "freeze",
+        "As if it were killed, after one call's time-out of a second.",
+        alert="RedisDown",
+    ),
+    Case(
+        "redis",
+        "latency",
+        "Calls with limits take half a second more, updates more than a second; nothing is refused.",
+        alert="BridgeLagging",
+    ),
+    Case(
+        "redis",
+        "reset",
+        "A call whose reply was cut goes on without Redis; a socket is told of what it misses.",
+        alert="LimiterFallback",
+    ),
+    Case(
+        "redis",
+        "half_open",
+        "As if it froze; every process joins the channel layer anew when it is over.",
+        alert="RedisDown",
+    ),
+    Case(
+        "redis",
+        "disk_full",
+        "It cannot save and refuses writes: as if it were killed, reads come from the record.",
+        alert="DiskFull",
+    ),
+    Case("redis", "clock_step", "Nothing but windows of limits that end early or late."),
+    Case(
+        "nats",
+        "kill",
+        "Orders are accepted and wait in the outbox; reads grow stale, marked so.",
+        alert="NatsDown",
+        unready=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "freeze",
+        "As if it were killed.",
+        alert="NatsDown",
+        unready=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "latency",
+        "Updates come half a second later.",
+        may_flap=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "reset",
+        "Bridge and worker connect again and again; what was delivered twice is stored once.",
+        may_flap=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "half_open",
+        "As if it were killed; the dead connections are given up within 15 s.",
+        alert="NatsDown",
+        unready=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "disk_full",
+        "It takes no message: the pipeline keeps its events, orders wait in the outbox.",
+        alert="DiskFull",
+        may_flap=_BRIDGE_WORKER,
+    ),
+    Case(
+        "nats",
+        "clock_step",
+        "",
+        not_applicable="nats-server is a static Go program, which takes the time from the kernel: its clock "
+        "cannot be stepped without that of the machine. The three rows below step everybody else's instead.",
+    ),
+    Case(
+        "web",
+        "kill",
+        "Callers of that worker alone lose their connection; the other serves, the launcher starts it again.",
+    ),
+    Case(
+        "web",
+        "freeze",
+        "Callers of that worker wait and come back to the other; its launcher may kill it after 30 s.",
+        may_flap=frozenset({"web"}),
+    ),
+    Case(
+        "web",
+        "latency",
+        "The network before the gateway: every answer comes, half a second later.",
+    ),
+    Case(
+        "web",
+        "reset",
+        "The network before the gateway: an order that is repeated with its Idempotency-Key is the same job.",
+    ),
+    Case(
+        "web",
+        "half_open",
+        "The network before the gateway: callers come back on new connections; the sockets catch up.",
+    ),
+    Case(
+        "web",
+        "disk_full",
+        "The disk with the metrics that its workers share: answers go on.",
+        alert="DiskFull",
+    ),
+    Case(
+        "web",
+        "clock_step",
+        "What was predicted an hour ago by its clock is told as stale; keys and limits hold.",
+        may_flap=frozenset({"web"}),  # libfaketime steps what waits within the process, too
+    ),
+    Case(
+        "bridge",
+        "kill",
+        "Reads come from Redis and grow stale, events wait; the next bridge records them once.",
+        alert="BridgeDown",
+    ),
+    Case(
+        "bridge",
+        "freeze",
+        "As if it were killed; what it had is delivered again, stored once.",
+        alert="BridgeDown",
+    ),
+    Case(
+        "bridge",
+        "latency",
+        "All its lines: events are recorded and told later, none is lost.",
+        alert="BridgeLagging",
+        may_flap=frozenset({"bridge"}),
+    ),
+    Case(
+        "bridge",
+        "reset",
+        "All its lines: it connects again and again; what was recorded and not acknowledged is stored once.",
+        may_flap=frozenset({"bridge"}),
+    ),
+    Case(
+        "bridge",
+        "half_open",
+        "All its lines: as if it were frozen, then it connects anew.",
+        alert="BridgeUnheard",
+        unready=frozenset({"bridge"}),
+    ),
+    Case("bridge", "disk_full", "It keeps nothing on its disk: nothing happens.", alert="DiskFull"),
+    Case("bridge", "clock_step", "Times of its log are wrong; what is stored and told is not."),
+    Case(
+        "worker",
+        "kill",
+        "Orders are accepted and wait; the next worker takes those that it had.",
+        alert="WorkerDown",
+    ),
+    Case(
+        "worker",
+        "freeze",
+        "As if it were killed; an order that another has taken has one effect.",
+        alert="WorkerDown",
+    ),
+    Case("worker", "latency", "Explanations come later.", may_flap=frozenset({"worker"})),
+    Case(
+        "worker",
+        "reset",
+        "It connects again and again; an order that was delivered twice has one effect.",
+        may_flap=frozenset({"worker"}),
+    ),
+    Case(
+        "worker",
+        "half_open",
+        "Orders wait; the dead connection is given up within 15 s.",
+        alert="NatsDown",
+        unready=frozenset({"worker"}),
+    ),
+    Case(
+        "worker",
+        "disk_full",
+        "",
+        not_applicable="it writes no file; its metrics tell of no disk",
+    ),
+    Case("worker", "clock_step", "Explanations are dated by its clock, and nothing else changes."),
+)

@@ -1,0 +1,73 @@
+"""The fault matrix in its short form, the table itself, and whether its alarms can be trusted.
+
+The whole of it, with freezes of half a minute, full disks and clocks that jump, is `make faults`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import programs
+from tests.faults.matrix import alarms, report
+from tests.faults.matrix.cases import CASES, FAULTS, ROLES, STORES, VICTIMS, Case
+from tests.faults.matrix.ground import standing
+from tests.faults.matrix.running import run_in_turn
+
+PAGE = report.PAGE.read_text()
+# What other tests of this folder do not do to a store: kills and freezes they do.
+SHORT = [case for case in CASES if case.victim in STORES and case.fault in ("reset", "half_open")]
+
+
+def test_connections_that_are_reset_or_dead_cost_nothing_but_time() -> None:
+    with standing("postgres", "", workers=1, statement_timeout_ms=1_000) as ground:
+        assert run_in_turn(SHORT, ground, lasts_s=2.0) == []
+
+
+def test_every_fault_of_every_victim_is_a_case() -> None:
+    assert sorted(case.name for case in CASES) == sorted(f"{v}-{f}" for v in VICTIMS for f in FAULTS)
+    assert len(SHORT) == 6
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_says_what_it_expects_or_why_it_makes_no_sense(case: Case) -> None:
+    assert bool(case.expects) is not bool(case.not_applicable)
+    assert not case.alert or case.alert in alarms.severities()
+    assert case.unready | case.may_flap <= ROLES
+    row = report.rows_of(PAGE)[case.name]
+    assert (case.expects or case.not_applicable) in row, "run: make faults"
+
+
+def test_the_page_has_no_case_that_there_is_not() -> None:
+    assert report.rows_of(PAGE).keys() == {case.name for case in CASES} | FAULTS.keys()
+    for name, what in FAULTS.items():
+        assert f"| `{name}` | {what} |" in PAGE
+
+
+def looks(first_s: float, reads: float, database_up: float) -> list[tuple[float, alarms.Look]]:
+    """Scrapes of a gateway that has answered `reads`, and says whether the database is up."""
+    place = 'job="gateway-web", instance="gateway-web-1"'
+    answered = f'pgw_http_requests_total{{{place}, method="GET", route="prediction", status="200"}}'
+    dependency = f'pgw_dependency_up{{dependency="database", {place}}}'
+    return [
+        (
+            first_s + 2 * number,
+            {
+                "gateway-web": {answered: reads + 20 * number, dependency: database_up},
+                "gateway-bridge": {'pgw_bridge_events_total{outcome="stored"}': reads + 20 * number},
+                "gateway-worker": {},
+            },
+        )
+        for number in range(4)
+    ]
+
+
+@pytest.mark.parametrize(("database_up", "expected"), [(1.0, set()), (0.0, {"PostgresDown"})])
+def test_an_alert_fires_by_what_was_scraped(database_up: float, expected: set[str]) -> None:
+    promtool = programs.find("promtool", "prometheus")
+    told = looks(0, 100, 1.0) + looks(10, 180, database_up)
+    assert alarms.fired(told, 9.0, 20.0, promtool) == (set(), expected)
+
+
+def test_too_few_scrapes_prove_nothing() -> None:
+    with pytest.raises(RuntimeError, match="too few scrapes"):
+        alarms.fired(looks(0, 100, 1.0), 9.0, 20.0, "promtool")
