@@ -58,6 +58,9 @@ ODD_VALUES: tuple[Any, ...] = (
     {f"k{number}": number for number in range(1_001)},
 )
 
+ODD_STYLES: tuple[Any, ...] = (None, [], {}, [[[[]]]], -0.0, 2**70, "\U0001f4a5", "\x00", {"a": {"a": {}}})
+"""Values of fields that nobody knows."""
+
 # What `json.dumps` cannot write; it stands in a text in place of `_MARK`.
 _RAW = (
     "1e999",
@@ -119,6 +122,19 @@ class Mutator:
         if self._random.random() < 0.1:
             text = self._repeat_key(text)
         return text.encode("utf-8", "surrogatepass")
+
+    def restyle_json(self, value: dict[str, Any]) -> bytes:
+        """The JSON of `value` as others write it: keys in another order, spaces, escapes, unknown fields."""
+        names = list(value)
+        self._random.shuffle(names)
+        told = {name: value[name] for name in names}
+        while self._random.random() < 0.5:
+            told[f"more{self._random.randrange(9)}"] = self._random.choice(ODD_STYLES)
+        indent = self._random.choice((None, 0, 3))
+        text = json.dumps(told, indent=indent, ensure_ascii=self._random.random() < 0.5)
+        if self._random.random() < 0.3:  # each letter may be told by its number
+            text = text.replace("a", r"\u0061")
+        return text.encode()
 
     def _change_node(self, value: Any) -> Any:
         """`value` with one node changed, at any depth."""

@@ -56,18 +56,18 @@ class Payloads:
         subject, document = self._document()
         text = json.dumps(document).encode()
         dice = random.random()
-        if dice < 0.55:
+        if dice < 0.35:
+            payload = self._mutator.restyle_json(document)
+        elif dice < 0.75:
             payload = self._mutator.change_json(document)
-        elif dice < 0.80:
-            payload = self._mutator.change_bytes(text)
-        elif dice < 0.88:
+        elif dice < 0.90:
+            payload = self._mutator.change_bytes(text, most=2)
+        elif dice < 0.96:
             payload = self._mutator.splice(text, self._previous)
-        elif dice < 0.92:
+        elif dice < 0.9995:
             payload = random.randbytes(random.randint(0, 400))
-        elif dice < 0.9205:
-            payload = text.ljust(random.choice((0, 1)) + MAX_PAYLOAD_BYTES)
         else:
-            payload = text
+            payload = text.ljust(random.choice((0, 1)) + MAX_PAYLOAD_BYTES)
         self._previous = text
         odd = random.random() < 0.02
         return Published(subject, payload, dict(random.choice(_ODD_HEADERS)) if odd else {})
