@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,12 @@ def level_of(process: subprocess.Popen[bytes]) -> Level:
     """How it stands now."""
     pids = family(process.pid)
     return Level(resident_kb(process.pid) / 1024, sum(map(count_files, pids)))
+
+
+def in_short(levels: Sequence[Level]) -> str:
+    """For the summary."""
+    resident = " ".join(f"{level.resident_mb:.0f}" for level in levels)
+    return f"{resident} MB, {' '.join(str(level.files) for level in levels)} descriptors"
 
 
 class Log:

@@ -13,7 +13,7 @@ from random import Random
 
 from tests.fuzzing.conftest import Target
 from tests.fuzzing.flood import Flood
-from tests.fuzzing.levels import Level, level_of
+from tests.fuzzing.levels import Level, in_short, level_of
 from tests.fuzzing.scripts import Scripts
 from tests.fuzzing.witness import witnessing
 
@@ -47,7 +47,7 @@ def test_a_gateway_outlives_mutated_frames_and_serves_everybody_else(
         f"{heard.frames:,} frames on {heard.connections:,} connections in {time.monotonic() - begun:.0f} s",
         f"  answers: {dict(heard.answers.most_common())}",
         f"  ends: {dict(heard.ends.most_common())}",
-        f"  web: {levels[0]} after a tenth, {levels[-1]} at the end",
+        f"  web after each tenth: {in_short(levels)}",
         f"  lines of the log: {dict(target.log.told)}",
     ]
     assert heard.frames >= FRAMES

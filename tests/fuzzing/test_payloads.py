@@ -21,7 +21,7 @@ from events import streams
 from tests.explained import add_job
 from tests.fuzzing.conftest import Target
 from tests.fuzzing.courier import Courier, carrying
-from tests.fuzzing.levels import Level, level_of
+from tests.fuzzing.levels import Level, in_short, level_of
 from tests.fuzzing.payloads import Payloads
 from tests.fuzzing.witness import witnessing
 from tests.people import Key, add_account, add_key
@@ -61,8 +61,7 @@ def test_bridge_and_worker_outlive_mutated_messages_and_serve_everybody_else(
         f"{courier.sent.total():,} messages in {time.monotonic() - begun:.0f} s: {dict(courier.sent)}",
         f"  dead letters: {letters.state.messages:,} kept in {letters.state.bytes >> 20} MiB of "
         f"{letters.state.last_seq:,}",
-        f"  after a tenth: {levels[0]}",
-        f"  at the end: {levels[-1]}",
+        *(f"  {role} after each tenth: {in_short([one[role] for one in levels])}" for role in levels[0]),
         f"  CPU: {cpu}",
         f"  lines of the log: {dict(target.log.told)}",
     ]
