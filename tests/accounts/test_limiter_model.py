@@ -139,7 +139,7 @@ class LimiterModel(RuleBasedStateMachine):
     @initialize(rules=st.lists(WINDOWS | BUCKETS, min_size=1, max_size=3, unique_by=lambda one: one.name))
     def make(self, rules: list[LimitRule]) -> None:
         """Nobody has called yet."""
-        self.rules = tuple(rules)
+        self.limits = tuple(rules)
         self.counters = {
             account: [Window(one) if one.burst is None else Bucket(one, hour=self.hour) for one in rules]
             for account in (7, 8)
@@ -158,8 +158,8 @@ class LimiterModel(RuleBasedStateMachine):
     def ask(self, account: int, cost: int) -> Taken:
         """What both decide, which is what the model says."""
         who, counters = subject(account_id=account), self.counters[account]
-        local = self.local.take(self.rules, who, now_s=self.hour * HOUR_S, cost=cost)
-        remote = self.runner.run(self.limiter.take(self.rules, who, cost=cost))
+        local = self.local.take(self.limits, who, now_s=self.hour * HOUR_S, cost=cost)
+        remote = self.runner.run(self.limiter.take(self.limits, who, cost=cost))
         fits = [not cost or one.remaining() >= cost for one in counters]
         for decision in (local, remote):
             assert decision.admitted == all(fits)
@@ -205,7 +205,7 @@ class LimiterModel(RuleBasedStateMachine):
         for counter in (one for some in self.counters.values() for one in some):
             counter.move_to(self.hour)
         for key in self.redis.scan_iter(f"{KEY_PREFIX}*"):
-            ends_ms = self.redis.execute_command("PEXPIRETIME", key)
+            ends_ms = int(self.redis.pexpiretime(key))
             if key.endswith(b":b"):
                 full_us = float(self.redis.get(key) or 0) - hours * HOUR_S * 1e6
                 self.redis.set(key, f"{full_us:.3f}", keepttl=True)
