@@ -219,4 +219,4 @@ class LimiterModel(RuleBasedStateMachine):
 
 
 TestLimiterModel = LimiterModel.TestCase
-TestLimiterModel.settings = examples(60, steps=40)
+TestLimiterModel.settings = examples(25, steps=40)

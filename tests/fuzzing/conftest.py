@@ -35,7 +35,7 @@ def seed() -> int:
     return SEED
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """All roles, with an explainer that is quick; at the end they live, and their log holds no trace."""
     path = tmp_path_factory.mktemp("fuzzing") / "log"

@@ -11,6 +11,7 @@ import os
 import time
 from random import Random
 
+from benchmarks.side_by_side.processes import Meter
 from tests.fuzzing.conftest import Target
 from tests.fuzzing.flood import Flood
 from tests.fuzzing.levels import Level, in_short, level_of
@@ -42,12 +43,15 @@ def test_a_gateway_outlives_mutated_frames_and_serves_everybody_else(
         return flood
 
     begun = time.monotonic()
+    meter = Meter({"web": web.pid})
     heard = asyncio.run(run()).heard
+    cpu = {role: f"{used:.0f} s" for role, used in meter.used_s().items()}
     tell += [
         f"{heard.frames:,} frames on {heard.connections:,} connections in {time.monotonic() - begun:.0f} s",
         f"  answers: {dict(heard.answers.most_common())}",
         f"  ends: {dict(heard.ends.most_common())}",
         f"  web after each tenth: {in_short(levels)}",
+        f"  CPU: {cpu}",
         f"  lines of the log: {dict(target.log.told)}",
     ]
     assert heard.frames >= FRAMES
