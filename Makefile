@@ -23,6 +23,9 @@ COMPOSE := docker/compose.yaml docker/compose.tls.yaml
 # A kustomization is no object of a cluster: tests/deploy builds what it says.
 MANIFESTS := $(filter-out %kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml)) \
 	deploy/kubernetes/overlays/production/namespace.yaml
+# What Hypothesis plays by rules, beside a model.
+MODELS := tests/accounts/test_limiter_model.py tests/explanations/test_life_cycle_model.py \
+	tests/realtime/test_outbox_model.py tests/realtime/test_hub_model.py tests/realtime/test_recent_model.py
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, braces: disable}}
 
 .DEFAULT_GOAL := help
@@ -74,8 +77,13 @@ client-types: tools/node_modules ## renew the types and dist/ of the JavaScript 
 	rm -rf clients/javascript/dist
 	$(NODE)/tsc --project clients/javascript
 
-fuzz: .venv/.dev ## call a gateway with all that docs/openapi.json allows and forbids, for ten minutes
-	FUZZ_S=600 $(PY) -m pytest -n 0 -s tests/contract/test_fuzzing.py
+fuzz: .venv/.dev ## what docs/openapi.json allows and forbids, models, a million mutated frames and messages; about an hour
+	$(PY) -m pytest -n 0 -s -rpfE --durations=0 --durations-min=1 \
+		tests/contract/test_fuzzing.py $(MODELS) tests/fuzzing $(ARGS)
+fuzz: export FUZZ_S ?= 600
+fuzz: export EXAMPLES ?= 20
+fuzz: export FRAMES ?= 1000000
+fuzz: export PAYLOADS ?= 1000000
 
 bench: .venv/.embedded ## how long from publish to socket and from order to answer, on the gateway that `make run` runs
 	@$(PY) -m benchmarks.publish_to_socket

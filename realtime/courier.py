@@ -43,6 +43,8 @@ MAX_UNTOLD = 10_000
 MAX_UNTOLD_BYTES = 128 << 20
 _STOP_TIMEOUT_S = 8.0
 _STUCK_AFTER_S = 2.0
+# Each may have 256 KiB.
+_BURIED_AT_ONCE = 50
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -203,17 +205,27 @@ class Courier(Generic[E, T]):
             await self._room.wait()
 
     async def _decode(self, pulled: Sequence[Pulled]) -> tuple[list[E], list[Pulled]]:
-        """The values of the messages that fit, with those messages; the others are dead letters."""
+        """The values of the messages that fit, with those messages; the others are dead letters.
+
+        Buried side by side: one after the other, a flood of them would hold up what comes behind it.
+        """
         fitting: list[E] = []
         kept: list[Pulled] = []
+        refused: list[tuple[Pulled, str]] = []
         for one in pulled:
             try:
                 fitting.append(self._freight.decode(one))
-            except PayloadRefused as refused:
-                await dead_letters.bury(self._connection, one, str(refused))
+            except PayloadRefused as error:
+                refused.append((one, str(error)))
                 continue
             kept.append(one)
+        await self._bury(refused)
         return fitting, kept
+
+    async def _bury(self, refused: Sequence[tuple[Pulled, str]]) -> None:
+        for start in range(0, len(refused), _BURIED_AT_ONCE):
+            some = refused[start : start + _BURIED_AT_ONCE]
+            await asyncio.gather(*(dead_letters.bury(self._connection, one, reason) for one, reason in some))
 
     async def _record(self, offered: list[E], pulled: list[Pulled]) -> list[T]:
         """Record the batch; returns what is to be told."""
@@ -222,8 +234,7 @@ class Courier(Generic[E, T]):
             DatabaseFailure,
             outage=self._outage,
         )
-        for index, reason in recorded.refused.items():
-            await dead_letters.bury(self._connection, pulled[index], reason)
+        await self._bury([(pulled[index], reason) for index, reason in recorded.refused.items()])
         told: list[T] = recorded.told
         return told
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.batches import Batch
 from realtime.protocol.requests import Since
 from realtime.terms import PLAIN, Terms
+from tests.examples import examples
 from tests.realtime.peers import EPOCH, Reader
 from tests.realtime.world import World
 
@@ -199,7 +200,7 @@ async def play_through(steps: list[tuple[Any, ...]]) -> None:
             check(play, client, stay)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(STEPS, max_size=40))
 def test_whatever_happens_updates_come_in_order_once_and_nothing_is_left_out_in_silence(
     steps: list[tuple[Any, ...]],

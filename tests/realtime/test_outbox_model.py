@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from realtime.batches import Update
 from realtime.outbox import Item, Outbox, Snapshot
 from realtime.protocol.messages import Gap
+from tests.examples import examples
 from tests.realtime.peers import EPOCH, update
 
 SYMBOLS = st.sampled_from(["A", "B", "C"])
@@ -161,4 +161,4 @@ class OutboxModel(RuleBasedStateMachine):
 
 
 TestOutboxModel = OutboxModel.TestCase
-TestOutboxModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestOutboxModel.settings = examples(60, steps=30)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.batches import Update
 from realtime.protocol.requests import Since
 from realtime.recent import Arrival, Recent
+from tests.examples import examples
 from tests.realtime.peers import update
 
 EPOCHS = ["18f3a", "18f3b", "18f3c"]
@@ -85,7 +86,7 @@ def check(memory: Recent, model: Model, capacity: int, behind: list[int]) -> Non
 ARRIVALS = st.tuples(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 1, 2]), st.integers(min_value=1, max_value=20))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     capacity=st.integers(min_value=1, max_value=8),
     arrivals=st.lists(ARRIVALS, max_size=40),
@@ -105,7 +106,7 @@ def test_what_it_covers_it_tells_exactly_and_in_order(
         check(memory, model, capacity, behind)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     capacity=st.integers(min_value=2, max_value=12),
     first=st.integers(min_value=1, max_value=20),
