@@ -20,7 +20,7 @@ import msgspec
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 
-from accounts import access, credentials, directory, failures, guessing, limiter, limits, networks
+from accounts import access, credentials, directory, failures, guessing, limiter, limits
 from accounts.access import Need, NotAllowed
 from accounts.callers import ANONYMOUS, Caller
 from accounts.credentials import CredentialRefused
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _RETRY_S = 2
-_WATCHERS: tuple[str, ...] = tuple(settings.GATEWAY.metrics_networks)
 
 Headers = list[tuple[str, str]]
 
@@ -103,7 +102,7 @@ async def admit(
     headers: list[tuple[bytes, bytes]], *, route: str, need: Need, address: str, cost: int, now: datetime
 ) -> Admission:
     """Let the request in; raises `Refused`."""
-    if need.public or (need.watchers and _is_watcher(headers, address)):
+    if need.public:
         return Admission(ANONYMOUS)
     caller = await _authenticate(headers, address, now)
     try:
@@ -117,12 +116,6 @@ async def admit(
         _check_free_call(caller, address)
     rules = await _rules_of(caller, route)
     return await charge(caller, rules, route=route, address=address, cost=cost, now=now)
-
-
-def _is_watcher(headers: list[tuple[bytes, bytes]], address: str) -> bool:
-    """True for an address of METRICS_NETWORKS, unless it is that of a proxy that nobody has told us of."""
-    is_proxy = not settings.GATEWAY.trusted_proxies and any(name == b"x-forwarded-for" for name, _ in headers)
-    return bool(_WATCHERS) and not is_proxy and networks.allows(_WATCHERS, address)
 
 
 _CHALLENGE = [("WWW-Authenticate", 'Bearer realm="prediction-gateway"')]

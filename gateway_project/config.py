@@ -21,7 +21,7 @@ import msgspec
 from msgspec import inspect
 
 from gateway_project import config_checks, config_kinds
-from gateway_project.config_checks import ConfigurationError, find_misspelt, wrong
+from gateway_project.config_checks import ConfigurationError, Source, find_misspelt, wrong
 from gateway_project.config_fields import KINDS, Config
 
 __all__ = [
@@ -54,7 +54,7 @@ def load(base_dir: Path, environ: Mapping[str, str]) -> Config:
         variable = name.upper()
         if variable in environ:
             values[name] = _parse_variable(environ[variable], kind)
-            sources[name] = f"environment variable {variable}"
+            sources[name] = Source(f"environment variable {variable}")
     data_dir = _data_dir(base_dir, values, sources)
     values["data_dir"] = str(data_dir)
     for name, url in read_endpoints(data_dir).items():
@@ -71,11 +71,11 @@ def choose_data_dir(base_dir: Path, environ: Mapping[str, str]) -> Path:
     values, sources = _read_yaml(base_dir, environ)
     if "DATA_DIR" in environ:
         values["data_dir"] = environ["DATA_DIR"]
-        sources["data_dir"] = "environment variable DATA_DIR"
+        sources["data_dir"] = Source("environment variable DATA_DIR")
     return _data_dir(base_dir, values, sources)
 
 
-def _data_dir(base_dir: Path, values: dict[str, Any], sources: dict[str, str]) -> Path:
+def _data_dir(base_dir: Path, values: dict[str, Any], sources: dict[str, Source]) -> Path:
     chosen = values.get("data_dir", ".data")
     if not isinstance(chosen, str) or not chosen:
         raise wrong("data_dir", chosen, sources, "must be the path of a folder")
@@ -114,7 +114,7 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _read_yaml(base_dir: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def _read_yaml(base_dir: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Source]]:
     named = environ.get("GATEWAY_CONFIG")
     path = Path(named) if named else base_dir / "gateway.yaml"
     try:
@@ -131,7 +131,14 @@ def _read_yaml(base_dir: Path, environ: Mapping[str, str]) -> tuple[dict[str, An
         where = f" ({place[0]})" if place else ""
         raise ConfigurationError(f"{path} is not a YAML mapping of settings{where}") from None
     expanded = {name: _expand(name, value, path, environ) for name, value in values.items()}
-    return expanded, dict.fromkeys(values, str(path))
+    return expanded, {name: Source(str(path), _written(value)) for name, value in values.items()}
+
+
+def _written(value: Any) -> str | None:
+    """`value` as it stands in the file if it has references, else None."""
+    texts = value if isinstance(value, list) else [value]
+    found = [one for one in texts if isinstance(one, str) and _REFERENCE.search(one)]
+    return ", ".join(found) or None
 
 
 def _expand(name: str, value: Any, path: Path, environ: Mapping[str, str]) -> Any:
@@ -165,7 +172,7 @@ def _parse_variable(text: str, wanted: Any) -> Any:
     return text
 
 
-def _convert(values: dict[str, Any], sources: dict[str, str]) -> Config:
+def _convert(values: dict[str, Any], sources: dict[str, Source]) -> Config:
     config_checks.check_names(values, sources)
     try:
         config = msgspec.convert(values, Config, strict=False, dec_hook=lambda kind, value: kind(value))

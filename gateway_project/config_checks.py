@@ -7,7 +7,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from accounts import keys
@@ -35,17 +35,38 @@ class ConfigurationError(Exception):
     """The configuration cannot be used; the text names the setting and the remedy."""
 
 
-def wrong(name: str, value: Any, sources: Mapping[str, str], reason: str) -> ConfigurationError:
-    """The error of one setting; secrets and URLs, which may hold some, are not repeated."""
-    shown = "" if is_secret(KINDS[name]) else f" = {value!r}"
-    return ConfigurationError(f"{name.upper()}{shown} ({sources.get(name, 'default')}): {reason}")
+class Source(NamedTuple):
+    """Where a value comes from, in words.
+
+    `written` is what stands there instead of it, if it refers to variables: those may be of another program,
+    or a secret that was put into the wrong place, so what they hold is not repeated.
+    """
+
+    told: str
+    written: str | None = None
 
 
-def check_names(values: Iterable[str], sources: Mapping[str, str]) -> None:
+Sources = Mapping[str, Source]
+_DEFAULT = Source("default")
+
+
+def wrong(name: str, value: Any, sources: Sources, reason: str, *, quoting: str = "") -> ConfigurationError:
+    """The error of one setting; secrets and URLs, which may hold some, are not repeated.
+
+    Neither is what a reference stands for. `quoting` is what a library says of the value: it may repeat it.
+    """
+    source = sources.get(name, _DEFAULT)
+    is_shown = not is_secret(KINDS[name]) and source.written is None
+    shown = f" = {value!r}" if is_shown else f" = {source.written}" if source.written else ""
+    because = f": {quoting}" if quoting and is_shown else ""
+    return ConfigurationError(f"{name.upper()}{shown} ({source.told}): {reason}{because}")
+
+
+def check_names(values: Iterable[str], sources: Sources) -> None:
     """Refuse keys of a file that are no settings, all of them at once."""
     unknown = sorted(set(values) - KINDS.keys())
     if unknown:
-        told = [f"{name} ({sources[name]}) is no setting{_near(name)}" for name in unknown]
+        told = [f"{name} ({sources[name].told}) is no setting{_near(name)}" for name in unknown]
         raise ConfigurationError(f"{'; '.join(told)}; docs/SETTINGS.md lists them")
 
 
@@ -84,7 +105,7 @@ def find_misspelt(environ: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def check(config: Config, sources: Mapping[str, str]) -> None:
+def check(config: Config, sources: Sources) -> None:
     """Raise `ConfigurationError` for the first value that cannot be used."""
     _check_numbers(config, sources)
     _check_urls(config, sources)
@@ -95,7 +116,7 @@ def check(config: Config, sources: Mapping[str, str]) -> None:
     _check_dashboard_key(config, sources)
 
 
-def _check_dashboard_key(config: Config, sources: Mapping[str, str]) -> None:
+def _check_dashboard_key(config: Config, sources: Sources) -> None:
     if not config.dashboard_key:
         return
     try:
@@ -105,25 +126,25 @@ def _check_dashboard_key(config: Config, sources: Mapping[str, str]) -> None:
         raise wrong("dashboard_key", "", sources, reason) from None
 
 
-def _check_symbol_pattern(config: Config, sources: Mapping[str, str]) -> None:
+def _check_symbol_pattern(config: Config, sources: Sources) -> None:
     try:
         re.compile(config.symbol_pattern)
     except RecursionError:
         reason = "is no regular expression: it is nested too deep"
         raise wrong("symbol_pattern", config.symbol_pattern, sources, reason) from None
     except (re.error, OverflowError) as error:
-        reason = f"is no regular expression: {error}"
-        raise wrong("symbol_pattern", config.symbol_pattern, sources, reason) from None
+        reason = "is no regular expression"
+        raise wrong("symbol_pattern", config.symbol_pattern, sources, reason, quoting=str(error)) from None
 
 
-def _check_numbers(config: Config, sources: Mapping[str, str]) -> None:
+def _check_numbers(config: Config, sources: Sources) -> None:
     for name in KINDS:
         value = getattr(config, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise wrong(name, value, sources, "must be a number with an end")
 
 
-def _check_urls(config: Config, sources: Mapping[str, str]) -> None:
+def _check_urls(config: Config, sources: Sources) -> None:
     for name, schemes in _SCHEMES.items():
         url: str = getattr(config, name)
         if not url and name in _OPTIONAL:
@@ -143,18 +164,18 @@ def _check_urls(config: Config, sources: Mapping[str, str]) -> None:
                 raise wrong(name, url, sources, reason) from None
 
 
-def _check_networks(config: Config, sources: Mapping[str, str]) -> None:
+def _check_networks(config: Config, sources: Sources) -> None:
     for name in ("trusted_proxies", "metrics_networks"):
         networks: list[str] = getattr(config, name)
         for network in networks:
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
-                reason = f"{error}; write networks as 10.0.0.0/8 or fd00::/8"
-                raise wrong(name, networks, sources, reason) from None
+                reason = "write networks as 10.0.0.0/8 or fd00::/8"
+                raise wrong(name, networks, sources, reason, quoting=str(error)) from None
 
 
-def _check_https(config: Config, sources: Mapping[str, str]) -> None:
+def _check_https(config: Config, sources: Sources) -> None:
     for origin in config.cors_origins:
         schemes = "https" if config.is_production else "https?"
         if not re.fullmatch(rf"{schemes}://[^/?#\s@,*]+", origin):
@@ -171,7 +192,7 @@ def _check_https(config: Config, sources: Mapping[str, str]) -> None:
         raise wrong(missing, "", sources, "TLS_CERTIFICATE and TLS_KEY go together: set both or neither")
 
 
-def _check_jwt_keys(config: Config, sources: Mapping[str, str]) -> None:
+def _check_jwt_keys(config: Config, sources: Sources) -> None:
     seen = set()
     for entry in config.jwt_keys:
         kid, _, secret = entry.partition(":")

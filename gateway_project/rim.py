@@ -29,6 +29,7 @@ from gateway_project import (
     routes,
     security_headers,
     suspicion,
+    watchers,
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
@@ -129,6 +130,8 @@ async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: date
     path, method = scope["path"], scope["method"]
     answer.route = route = routes.find(path)
     need = routes.need_at(path, route, method)
+    if need.watchers and watchers.is_watcher(scope, address):
+        return
     cost = routes.cost_of(route, need, scope["query_string"])
     try:
         admitted = await admission.admit(

@@ -7,7 +7,10 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
+from gateway_project import security_headers
 from realtime import wire
 from realtime.pace import Pace
 
@@ -17,6 +20,17 @@ MOST_FRAMES_PER_S = 1_000
 _SLICE_BYTES = 8 * 1024
 
 _decoder_of_utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+class _CarefulHandshakes(ServerProtocol):
+    """As the library's, but a refused handshake tells browsers what every other answer does."""
+
+    def reject(self, status: Any, text: str) -> Response:
+        response = super().reject(status, text)
+        response.headers["Cache-Control"] = "no-store"
+        for name, value in security_headers.OF_DATA:
+            response.headers[name.decode()] = value.decode()
+        return response
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -37,6 +51,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _owed_pong = b""
     # Checks the text message under way; None in a binary one.
     _decoder: codecs.IncrementalDecoder | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # uvicorn names the class in the middle of its own; a second object would cost every socket memory.
+        self.conn.__class__ = _CarefulHandshakes
 
     # From the application
 

@@ -84,7 +84,26 @@ def test_a_reference_to_nothing_is_refused_with_what_would_do(tmp_path: Path, va
 
 def test_what_a_reference_brings_is_checked_as_the_value_of_a_variable(tmp_path: Path) -> None:
     told = refusal(tmp_path, {"COUNT": "many"}, yaml="worker_threads: ${COUNT}")
-    assert "WORKER_THREADS = 'many'" in told
+    assert told.startswith("WORKER_THREADS = ${COUNT} (")
+    assert "must be a whole number" in told
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "worker_threads: ${ELSEWHERE}",
+        "log_level: ${ELSEWHERE}",
+        "symbol_pattern: '(?P<${ELSEWHERE}>('",
+        "trusted_proxies: ${ELSEWHERE}",
+        "metrics_networks: [10.0.0.0/8, '${ELSEWHERE}']",
+        "cors_origins: ${ELSEWHERE:-http://x}",
+        "explainer: ${ELSEWHERE}",
+    ],
+)
+def test_what_a_reference_brings_is_not_told(tmp_path: Path, yaml: str) -> None:
+    told = refusal(tmp_path, {"ELSEWHERE": "hunter-2"}, yaml=yaml)
+    assert "ELSEWHERE" in told
+    assert "hunter" not in told
 
 
 def test_without_any_source_the_defaults_are_those_of_development_on_loopback(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import pytest
 import uvicorn
 
-from gateway_project import draining, embedded, http_protocol, websocket_protocol
+from gateway_project import draining, embedded, http_protocol, security_headers, websocket_protocol
 from gateway_project.websocket_protocol import MOST_FRAMES_PER_S
 from realtime import wire
 from tests.integration.frame_cases import (
@@ -513,6 +513,8 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_does_not_hold_the
         head, _, text = (await peer.rest()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 %d " % status), head
         assert b"Connection: close" in head
+        for name, value in security_headers.OF_DATA:
+            assert head.lower().count(b"\r\n%b: %b" % (name, value.lower())) == 1
         assert text.startswith(b"Failed to open a WebSocket connection: ")
         await server.end()
 

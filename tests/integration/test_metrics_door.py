@@ -12,6 +12,7 @@ import pytest
 from gateway_project import embedded
 from gateway_project.config import ConfigurationError, load
 from gateway_project.settings import BASE_DIR
+from tests.integration import raw
 from tests.integration.rest import assert_problem
 from tests.people import add_key
 from tests.stack import Stack
@@ -66,9 +67,21 @@ def test_200_for_the_proxy_itself_and_for_who_it_says_is_a_watcher(start: Start)
 
 
 def test_401_through_a_proxy_on_this_machine_that_nobody_has_told_us_of(stack: Stack) -> None:
-    for headers in (STRANGER, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-For": ""}):
+    passed_on = [*({name: "x"} for name in ("Via", "Forwarded", "X-Real-IP", "X-Forwarded-Proto"))]
+    for headers in (STRANGER, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-For": ""}, *passed_on):
         answer = httpx.get(f"{stack.base_url}/metrics", headers=headers)
         assert_problem(answer, 401, "NOT_AUTHENTICATED")
+
+
+def test_401_through_one_that_says_nothing_but_the_host_that_was_asked_for(stack: Stack) -> None:
+    for host, status in [("gateway.example", 401), ("127.0.0.1.example", 401), ("localhost:1", 200)]:
+        assert httpx.get(f"{stack.base_url}/metrics", headers={"Host": host}).status_code == status
+
+
+def test_401_through_one_that_says_nothing_and_speaks_http_1_0(stack: Stack) -> None:
+    answer = raw.ask(stack, b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+    assert (answer.status, b"pgw_" in answer.body) == (401, False)
+    assert raw.get(stack, b"/metrics", host=b"[::1]:8000").status == 200
 
 
 def test_without_networks_a_key_is_needed(stack: Stack, start: Start) -> None:

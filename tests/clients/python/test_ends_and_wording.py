@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,6 +67,13 @@ def test_numbers_and_moments_are_readable() -> None:
 )
 def test_what_would_steer_a_terminal_is_shown_escaped(text: str, told: str) -> None:
     assert wording.shown(text) == told
+
+
+def test_json_of_a_server_steers_no_terminal_and_is_still_the_same_text() -> None:
+    said = "\x1b[2J\x7f\x9b31m \u202egpj\u2028 \U000e0041 Größe → 7 %"
+    line = wording.json_line({"symbol": said})
+    assert line == (r'{"symbol":"\u001b[2J\u007f\u009b31m \u202egpj\u2028 \udb40\udc41 Größe → 7 %"}')
+    assert json.loads(line) == {"symbol": said}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-import msgspec
-
 from prediction_gateway.client import Client
 from prediction_gateway.command import wording
 from prediction_gateway.models import Contribution, Explanation, Job
@@ -30,7 +28,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
     """Print the explanation; how far it is goes to stderr."""
     found = client.explain(options.symbol, options.depth, on_progress=_Progress().tell, wait_s=options.wait)
     if options.json:
-        print(msgspec.json.encode(found).decode())
+        print(wording.json_line(found))
     else:
         print("\n".join(wording.shown(line) for line in _lines(found)))
     return 0

@@ -6,8 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import msgspec
-
 from prediction_gateway.client import Client
 from prediction_gateway.command import wording
 from prediction_gateway.models import Prediction
@@ -27,7 +25,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
     found, missing = _read(client, options)
     if options.json:
         for one in found:
-            print(msgspec.json.encode(one).decode())
+            print(wording.json_line(one))
     elif found:
         print("\n".join(wording.shown(line) for line in _lines(found)))
     if missing:

@@ -92,4 +92,4 @@ def _line(one: Prediction) -> str:
 
 
 def _json(one: Prediction) -> str:
-    return msgspec.json.encode({"type": "replay", **msgspec.structs.asdict(one)}).decode()
+    return wording.json_line({"type": "replay", **msgspec.structs.asdict(one)})

@@ -6,8 +6,6 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-import msgspec
-
 from prediction_gateway.client import Client
 from prediction_gateway.command import wording
 from prediction_gateway.messages import Connected, Disconnected, Gap, Message, Notice, Update
@@ -32,7 +30,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
     with stream:
         for message in stream:
             if options.json:
-                print(msgspec.json.encode(message).decode(), flush=True)
+                print(wording.json_line(message), flush=True)
             elif isinstance(message, Update):
                 print(wording.shown(update_line(message, now=datetime.now(UTC))), flush=True)
             elif told := status_line(message):

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 
 def shown(text: str) -> str:
     r"""One line with words of somebody else, fit for a terminal: what would steer it is escaped (``\x1b``).
@@ -18,6 +20,20 @@ def shown(text: str) -> str:
 
 def _escaped(one: str) -> str:
     return one.encode("unicode_escape").decode("ascii")
+
+
+def json_line(value: object) -> str:
+    r"""One line of JSON, fit for a terminal as well: a program that reads it gets the same text back.
+
+    JSON itself escapes only what is below a blank; a terminal obeys more (``\u009b`` begins a sequence).
+    """
+    text = msgspec.json.encode(value).decode()
+    return "".join(_escaped_for_json(one) if unicodedata.category(one) in _STEERING else one for one in text)
+
+
+def _escaped_for_json(one: str) -> str:
+    units = one.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def price(value: float) -> str:
