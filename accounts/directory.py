@@ -23,7 +23,7 @@ from accounts.models import Limit, Tier
 from accounts.models.tiers import DEFAULT_FRAMES_PER_S
 
 FRESH_S = 0.8
-"""Memory is the truth for so long after the last look at the changes, and a record since it was read."""
+"""Memory is the truth for so long after the last look at the changes; so is a record after it was read."""
 
 STUCK_S = 1.5
 """A look at the changes that takes longer has met a database that hangs."""
@@ -82,7 +82,7 @@ class Directory:
         if held is None:
             return None
         now = self._clock()
-        if now - self._followed_at < FRESH_S or now - held[2] < FRESH_S:
+        if now - self._followed_at < FRESH_S or (self._is_followed and now - held[2] < FRESH_S):
             return held[0] if now < held[1] else None
         return self.last_known_key(key_id) if self._cannot_ask(now) else None
 
@@ -101,6 +101,10 @@ class Directory:
         held = self._keys.get(key_id)
         within_grace = self._clock() - self._followed_at < settings.GATEWAY.credential_grace_s
         return held[0] if held is not None and within_grace else None
+
+    @property
+    def _is_followed(self) -> bool:
+        return self._followed_at != float("-inf")
 
     def _cannot_ask(self, now: float) -> bool:
         since = self._looking_since

@@ -117,12 +117,9 @@ def test_memory_is_trusted_only_for_a_moment_after_the_last_look(
     assert remembers(known, issued) == [True]
 
 
-def test_a_directory_that_was_never_followed_trusts_only_what_it_has_just_read(
-    issued: IssuedKey, clock: SimpleNamespace
-) -> None:
-    known = Directory(clock=lambda: clock.now)
+def test_a_directory_that_was_never_followed_trusts_nothing(issued: IssuedKey) -> None:
+    known = Directory()
     known.load_key(issued.key.pk)
-    clock.now += FRESH_S + 0.01
     assert remembers(known, issued) == [False]
     known.lost_sight()
     assert remembers(known, issued) == [False]
