@@ -179,7 +179,7 @@ CASES = (
     Case(
         "nats",
         "disk_full",
-        "It takes no message: the pipeline keeps its events, orders wait in the outbox.",
+        "It takes no message until it is started again with room: the pipeline and the outbox keep theirs.",
         alert="DiskFull",
         may_flap=_BRIDGE_WORKER,
     ),

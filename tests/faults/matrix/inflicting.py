@@ -21,6 +21,7 @@ class Fault:
 
     def __init__(self, ground: Ground, kind: str) -> None:
         self._ground = ground
+        self._victim = ground.victim
         ground.stopped = None
         self._begin, self._end = self._kinds()[kind]
         self._over = threading.Event()
@@ -35,12 +36,11 @@ class Fault:
         self._end()
 
     def _kinds(self) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
-        ground = self._ground
         return {
             "kill": (self._kill, self._come_back),
             "freeze": (self._freeze, self._thaw),
             "latency": (lambda: self._poison(LATENCY), self._heal),
-            "reset": (lambda: self._poison(MID_REPLY.get(ground.victim, MID_REPLY[""])), self._heal),
+            "reset": (lambda: self._poison(MID_REPLY.get(self._victim, MID_REPLY[""])), self._heal),
             "half_open": (lambda: self._poison(HALF_OPEN), self._heal),
             "disk_full": (self._fill, self._clear),
             "clock_step": (lambda: self._ground.step_clock(1), lambda: self._ground.step_clock(0)),
@@ -48,43 +48,43 @@ class Fault:
 
     def _kill(self) -> None:
         ground = self._ground
-        if ground.victim in ground.servers:
-            ground.servers[ground.victim].kill()
-            for line in ground.lines_of(ground.victim):
+        if self._victim in ground.servers:
+            ground.servers[self._victim].kill()
+            for line in ground.lines_of(self._victim):
                 line.disable()
         else:
             ground.signal(signal.SIGKILL)
 
     def _come_back(self) -> None:
         ground = self._ground
-        if ground.victim in ground.servers:
-            ground.servers[ground.victim].start()
-            for line in ground.lines_of(ground.victim):
+        if self._victim in ground.servers:
+            ground.servers[self._victim].start()
+            for line in ground.lines_of(self._victim):
                 line.enable()
-        elif ground.victim != "web":  # its launcher has started another one long ago
-            ground.processes[ground.victim].wait(timeout=60)
-            ground.again(ground.victim)
+        elif self._victim != "web":  # its launcher has started another one long ago
+            ground.processes[self._victim].wait(timeout=60)
+            ground.again(self._victim)
 
     def _freeze(self) -> None:
         ground = self._ground
-        if ground.victim in ground.servers:
-            ground.servers[ground.victim].freeze()
+        if self._victim in ground.servers:
+            ground.servers[self._victim].freeze()
         else:
             ground.signal(signal.SIGSTOP)
 
     def _thaw(self) -> None:
         ground = self._ground
-        if ground.victim in ground.servers:
-            ground.servers[ground.victim].thaw()
+        if self._victim in ground.servers:
+            ground.servers[self._victim].thaw()
         else:
             ground.signal(signal.SIGCONT)
 
     def _poison(self, toxic: Toxic) -> None:
-        for line in self._ground.lines_of(self._ground.victim):
+        for line in self._ground.lines_of(self._victim):
             line.add(toxic)
 
     def _heal(self) -> None:
-        for line in self._ground.lines_of(self._ground.victim):
+        for line in self._ground.lines_of(self._victim):
             line.mend()
 
     def _fill(self) -> None:
@@ -99,6 +99,10 @@ class Fault:
         self._over.set()
         self._filling.join(timeout=60)
         self._ground.clear_disk()
-        server = self._ground.servers.get(self._ground.victim)
-        if server is not None and not server.is_running():
+        server = self._ground.servers.get(self._victim)
+        if server is None:
+            return
+        if server.is_running() and self._victim == "nats":
+            server.stop()  # it keeps JetStream shut after a failed write, until it starts again
+        if not server.is_running():
             server.start()

@@ -40,7 +40,9 @@ def write(seen: Iterable[Seen]) -> None:
     text = PAGE.read_text()
     head, _, rest = text.partition(_BEGIN)
     before, _, tail = rest.partition(_END)
-    rows = {**rows_of(before), **{one.case.name: _row(one) for one in seen}}
+    meant = {case.name: case.expects for case in CASES}
+    kept = {name: row for name, row in rows_of(before).items() if meant.get(name, "") in row}
+    rows = {**kept, **{one.case.name: _row(one) for one in seen}}
     body = "\n".join(_chapters(rows))
     PAGE.write_text(f"{head}{_BEGIN}\n\n{body}\n{_END}{tail}")
 

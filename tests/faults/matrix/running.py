@@ -107,26 +107,32 @@ def run_case(
     return seen
 
 
-def run_in_turn(cases: Sequence[Case], ground: Ground, *, lasts_s: float) -> list[str]:
-    """One fault after the other under the same work, each over and well before the next; what is wrong then.
+def run_in_turn(waves: Sequence[Sequence[Case]], ground: Ground, *, lasts_s: float) -> list[str]:
+    """The faults of one wave at once, all well before the next, under the same work; what is wrong then.
 
-    Nothing is measured: each has a minute to be well.
+    Nothing is measured: each wave has a minute to be well.
     """
     whole = Case("stores", "in turn", "", may_flap=ROLES)
     with Work(ground, pause_s=0.5) as work:
         began_at = time.monotonic()
-        for case in cases:
-            ground.victim = case.victim
-            fault = Fault(ground, case.fault)
-            fault.begin()
+        for wave in waves:
+            faults = [_fault_of(case, ground) for case in wave]
+            for fault in faults:
+                fault.begin()
             time.sleep(lasts_s)
-            fault.end()
+            for fault in faults:
+                fault.end()
             ended_at = time.monotonic()
             _until_well(ground, work)
         well_at = time.monotonic()
         work.stop()
         _until_settled(ground, work)
     return judging.complaints(whole, ground, work, Span(began_at, ended_at, well_at))
+
+
+def _fault_of(case: Case, ground: Ground) -> Fault:
+    ground.victim = case.victim
+    return Fault(ground, case.fault)
 
 
 def _until_well(ground: Ground, work: Work) -> None:

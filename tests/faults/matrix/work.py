@@ -20,7 +20,7 @@ OLD = "OLDER"
 """The symbol whose only prediction is an hour old."""
 _PAUSE_S = 0.2
 # A caller whose network is broken gives up; any other waits for what hangs.
-_PATIENCE_S = {"web": 5.0}
+_PATIENCE_S = {"web": 3.0}
 _PROBE_S = 5.0
 READS = {
     "known": f"/api/prediction/{SYMBOLS[0]}",
