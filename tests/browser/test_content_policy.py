@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import DESK, Watch
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 
 _INJECT = """
 () => {
@@ -53,3 +55,10 @@ def test_what_is_injected_does_nothing(browser: Browser, stack: Stack, path: str
     assert page.evaluate("document.getElementById('styled').style.color") == ""
     assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
     assert len([one for one in watch.complaints if "Content Security Policy" in one]) >= 4
+
+
+def test_no_script_of_ours_makes_markup_of_text() -> None:
+    made = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
+    scripts = [*(ROOT / "static").rglob("*.js"), *(ROOT / "clients/javascript/src").rglob("*.ts")]
+    assert len(scripts) > 5
+    assert not [path.name for path in scripts if made.search(path.read_text())]

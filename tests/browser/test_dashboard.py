@@ -389,3 +389,17 @@ def test_over_tls_its_socket_is_secure_as_well(stack: Stack, secure: Secure, bro
     assert sockets == [f"wss://127.0.0.1:{secure.port}/ws/predictions"]
     assert not watch.complaints
     context.close()
+
+
+def test_what_a_publisher_writes_is_text(browser: Browser, quiet: Stack) -> None:
+    markup = "<img src=x onerror=window.ran=1>"
+    publish(quiet, event("EVIL", model_version=markup, features={markup: 1.0}))
+    beside(lambda: eventually(lambda: quiet.count_rows("EVIL") == 1))
+    page = browser.new_context(base_url=quiet.base_url, viewport=DESK).new_page()
+    watch = Watch(page, quiet.base_url)
+    page.goto("/")
+    page.get_by_text("EVIL").first.click()
+    expect(page.get_by_text(markup).first).to_be_attached()
+    assert page.evaluate("window.ran === undefined")
+    assert page.locator("img[src=x]").count() == 0
+    assert not watch.complaints

@@ -150,6 +150,13 @@ def test_422_for_a_body_that_is_wrong(ann: Holder, body: object, pointer: str) -
     assert not ExplanationJob.objects.exists()
 
 
+def test_422_and_400_repeat_no_long_text(ann: Holder) -> None:
+    body = call("POST", "/api/explanation/AAPL", ann, {"depth": "x" * 9999})
+    query = call("GET", f"/api/explanation/AAPL?depth={'x' * 9999}", ann)
+    assert (body.status_code, query.status_code) == (422, 400)
+    assert max(len(body.content), len(query.content)) < 2000
+
+
 @pytest.mark.parametrize("symbol", ["aapl", "TOOLONG", "job", "A/B", "%00", ""])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_400_for_a_malformed_symbol(ann: Holder, method: str, symbol: str) -> None:
