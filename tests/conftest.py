@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 import redis
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
+from httpx._transports import default as httpx_transport
 
 from accounts import directory, following
 from accounts.following import Follower
@@ -37,6 +39,9 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 
 
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
+
+# Every call without a client of its own would read the certificates of all authorities, for 40 ms of a core.
+vars(httpx_transport)["create_ssl_context"] = functools.lru_cache(httpx_transport.create_ssl_context)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -43,7 +43,7 @@ def eventually(check: Callable[[], T | None], *, timeout_s: float = 60.0) -> T:
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {timeout_s} s; last: {value!r}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def event(symbol: str = "AAPL", **changes: Any) -> dict[str, Any]:
