@@ -42,7 +42,7 @@ BOMBS = {
     "a small number": b'{"depth":' + b"0." + b"0" * 900_000 + b"1}",
     "not a number": b'{"depth":NaN,"name":Infinity}',
     "many names": b"{" + b",".join(b'"%d":1' % number for number in range(60_000)) + b"}",
-    "one name often": b"{" + b",".join([b'"name":"fast"'] * 60_000) + b"}",
+    "one name often": b"{" + b",".join([b'"nonsense":1'] * 60_000) + b"}",
     "a long text": b'{"depth":"' + b"\\u0000" * 150_000 + b'"}',
     "half a pair": b'{"depth":"\\ud800"}',
     "another encoding": '{"depth":"fast"}'.encode("utf-16"),

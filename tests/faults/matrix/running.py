@@ -107,23 +107,23 @@ def run_case(
     return seen
 
 
-def run_in_turn(waves: Sequence[Sequence[Case]], ground: Ground, *, lasts_s: float) -> list[str]:
-    """The faults of one wave at once, all well before the next, under the same work; what is wrong then.
+def run_at_once(cases: Sequence[Case], ground: Ground, *, lasts_s: float) -> list[str]:
+    """The faults of all `cases` at once, under work that went well before; what is wrong then.
 
-    Nothing is measured: each wave has a minute to be well.
+    Nothing is measured: it has a minute to be well.
     """
-    whole = Case("stores", "in turn", "", may_flap=ROLES)
+    whole = Case("stores", "at once", "", may_flap=ROLES)
     with Work(ground, pause_s=0.5) as work:
+        _until_well(ground, work)
         began_at = time.monotonic()
-        for wave in waves:
-            faults = [_fault_of(case, ground) for case in wave]
-            for fault in faults:
-                fault.begin()
-            time.sleep(lasts_s)
-            for fault in faults:
-                fault.end()
-            ended_at = time.monotonic()
-            _until_well(ground, work)
+        faults = [_fault_of(case, ground) for case in cases]
+        for fault in faults:
+            fault.begin()
+        time.sleep(lasts_s)
+        for fault in faults:
+            fault.end()
+        ended_at = time.monotonic()
+        _until_well(ground, work)
         well_at = time.monotonic()
         work.stop()
         _until_settled(ground, work)
