@@ -41,7 +41,8 @@ def _drop_by_force(creation: Any, name: str, verbosity: int) -> None:
 cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
 
 # Every call without a client of its own would read the certificates of all authorities, for 40 ms of a core.
-vars(httpx_transport)["create_ssl_context"] = functools.lru_cache(httpx_transport.create_ssl_context)
+_transport = vars(httpx_transport)
+_transport["create_ssl_context"] = functools.lru_cache(_transport["create_ssl_context"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
