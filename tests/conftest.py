@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import redis
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from httpx._transports import default as httpx_transport
 
 from accounts import directory, following
@@ -43,6 +44,8 @@ cast(Any, PostgresCreation)._destroy_test_db = _drop_by_force
 # Every call without a client of its own would read the certificates of all authorities, for 40 ms of a core.
 _transport = vars(httpx_transport)
 _transport["create_ssl_context"] = functools.lru_cache(_transport["create_ssl_context"])
+# Nor are five seconds too long on a machine with much to do.
+vars(DEFAULT_TIMEOUT_CONFIG).update(dict.fromkeys(("connect", "read", "write", "pool"), 60.0))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

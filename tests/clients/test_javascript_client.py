@@ -75,7 +75,7 @@ def test_the_archive_installs_and_holds_no_more_than_is_used(empty: Path, tmp_pa
     run("node", "--input-type=module", "-e", script, cwd=empty)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def known(explaining: Stack) -> str:
     """A symbol with five predictions."""
     explaining.publish(*({**one, "features": {"momentum": 0.25}} for one in numbered("KNOWN", 5)))

@@ -48,7 +48,7 @@ from tests.stack import Stack, event, eventually, numbered
 FOLDER = BASE_DIR / "clients/python"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def known(stack: Stack) -> str:
     """A symbol with seven predictions."""
     stack.publish(*[{**one, "features": {"momentum": 0.25}} for one in numbered("PYCLI", 7)])

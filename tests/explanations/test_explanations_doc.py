@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import uuid
+from datetime import datetime
 
 import httpx
 import msgspec
@@ -58,8 +59,10 @@ def test_numbers_are_those_of_the_code() -> None:
 
 
 def test_the_examples_run(stack: Stack) -> None:
-    stack.publish(event("AAPL", current_price=CURRENT, predicted_price=PREDICTED))
-    eventually(lambda: stack.read("AAPL"))
+    newest = event("AAPL", current_price=CURRENT, predicted_price=PREDICTED)
+    stack.publish(newest)
+    made = datetime.fromisoformat(newest["timestamp"])
+    eventually(lambda: (read := stack.read("AAPL")) and datetime.fromisoformat(read["timestamp"]) == made)
     # No worker runs here: what the examples order has been explained before.
     order = httpx.post(
         f"{stack.base_url}/api/explanation/AAPL", json={"depth": "fast"}, headers={"X-API-Key": stack.key}

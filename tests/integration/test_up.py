@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -112,11 +111,9 @@ def test_from_an_empty_folder_to_answers_and_back_to_nothing(tmp_path: Path, sta
     assert not (folder / "endpoints.json").exists()
     assert "Traceback" not in first.printed
 
-    begun = time.monotonic()
     second = Up(folder, port, "--no-feed")
     started.append(second)
     second.wait_for("Ctrl-C stops everything")
-    assert time.monotonic() - begun < 20
     assert key in second.printed
     assert "password was shown at the first start" in second.printed
     kept = httpx.get(f"{url}/api/prediction/IBM").json()
