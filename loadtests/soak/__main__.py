@@ -19,8 +19,7 @@ from benchmarks.side_by_side import command, options
 from benchmarks.side_by_side.options import number
 from benchmarks.side_by_side.processes import allow_many_files
 from benchmarks.sockets.audience import Audience
-from loadtests import report
-from loadtests.__main__ import HEADING, RESULTS, TITLE, about
+from loadtests import report, results
 from loadtests.measuring import Taken, load, plan_of
 from loadtests.options import Options
 from loadtests.plan import Plan
@@ -55,24 +54,16 @@ class SoakOptions(Options):
 
 def main() -> None:
     """The command line."""
-    parser = command.make_parser(MODULE, __doc__, scenarios=["soak"], database="postgres", results=RESULTS)
+    parser = command.make_parser(
+        MODULE, __doc__, scenarios=["soak"], database="postgres", results=results.RESULTS
+    )
     options.add_to(parser, SoakOptions)
     parsed = parser.parse_args()
     allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sites = FreshSites(parsed.database, parsed.nats_sync)
         result = runner.run(measure(sites, options.read(parsed, SoakOptions)))
-    command.print_section(HEADING, "soak", result.section)
-    if parsed.write:
-        command.keep(
-            parsed.write,
-            MODULE,
-            heading=HEADING,
-            about=about(),
-            scenario="soak",
-            section=result.section,
-            title=TITLE,
-        )
+    results.tell(parsed.write, MODULE, "soak", result)
     if broken := [target.what for target in result.targets if not target.holds]:
         sys.exit(f"did not hold: {', '.join(broken)}")
 
