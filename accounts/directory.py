@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -57,18 +58,27 @@ class TierRecord:
     frames_per_s: int
 
 
+class _Held(NamedTuple):
+    """A key in memory, with the moments of the clock at which it is to be loaded again and was read.
+
+    Where looks at the changes are late, as in a process that has too little CPU, a key costs a query now and
+    then. If each of its calls did, the process would have still less, and never come out of it.
+    """
+
+    record: KeyRecord
+    until: float
+    read_at: float
+
+
 class Directory:
     """The records of one process. Safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # With the moments of the clock at which each is to be loaded again, and at which it was read: where
-        # looks are late, as in a process that has too little CPU, a key costs a query now and then. If each
-        # of its calls did, the process would have still less, and never come out of it.
-        self._keys: dict[uuid.UUID, tuple[KeyRecord, float, float]] = {}
+        self._keys: dict[uuid.UUID, _Held] = {}
         # The same by digest: the id of a key takes longer to hash than all that follows.
-        self._by_digest: dict[str, tuple[KeyRecord, float, float]] = {}
+        self._by_digest: dict[str, _Held] = {}
         self._tiers: dict[str, TierRecord] = {}
         self._rules: dict[tuple[str, str], tuple[LimitRule, ...]] = {}
         self._tiers_loaded_at = float("-inf")
@@ -82,8 +92,8 @@ class Directory:
         if held is None:
             return None
         now = self._clock()
-        if now - self._followed_at < FRESH_S or (self._is_followed and now - held[2] < FRESH_S):
-            return held[0] if now < held[1] else None
+        if now - self._followed_at < FRESH_S or (self._is_followed and now - held.read_at < FRESH_S):
+            return held.record if now < held.until else None
         return self.last_known_key(key_id) if self._cannot_ask(now) else None
 
     def remembered_digest(self, digest: str) -> KeyRecord | None:
@@ -92,15 +102,15 @@ class Directory:
         if held is None:
             return None
         now = self._clock()
-        if now - self._followed_at < FRESH_S and now < held[1]:
-            return held[0]
-        return self.remembered_key(held[0].id)
+        if now - self._followed_at < FRESH_S and now < held.until:
+            return held.record
+        return self.remembered_key(held.record.id)
 
     def last_known_key(self, key_id: uuid.UUID) -> KeyRecord | None:
         """The record of `key_id` as of the last look at the changes, within the grace; if asking fails."""
         held = self._keys.get(key_id)
         within_grace = self._clock() - self._followed_at < settings.GATEWAY.credential_grace_s
-        return held[0] if held is not None and within_grace else None
+        return held.record if held is not None and within_grace else None
 
     @property
     def _is_followed(self) -> bool:
@@ -121,7 +131,7 @@ class Directory:
         with self._lock:
             if len(self._keys) >= _MOST_RECORDS:
                 self._drop(next(iter(self._keys)))
-            held = (record, began_at + _lifetime_s(key_id), began_at)
+            held = _Held(record, until=began_at + _lifetime_s(key_id), read_at=began_at)
             self._keys[key_id] = self._by_digest[record.digest] = held
         return record
 
@@ -189,21 +199,22 @@ class Directory:
             with self._lock:
                 self._drop(uuid.UUID(subject))
         elif kind == "account":
-            with self._lock:
-                for key_id in [i for i, (r, *_) in self._keys.items() if str(r.account_id) == subject]:
-                    self._drop(key_id)
+            self._drop_where(lambda record: str(record.account_id) == subject)
         elif kind == "tier":
             self.load_tiers()
             # A tier's name stands in the records of its keys.
             names = {tier.id: tier.name for tier in self._tiers.values()}
-            with self._lock:
-                for key_id in [i for i, (r, *_) in self._keys.items() if names.get(r.tier_id) != r.tier]:
-                    self._drop(key_id)
+            self._drop_where(lambda record: names.get(record.tier_id) != record.tier)
+
+    def _drop_where(self, is_stale: Callable[[KeyRecord], bool]) -> None:
+        with self._lock:
+            for key_id in [key_id for key_id, held in self._keys.items() if is_stale(held.record)]:
+                self._drop(key_id)
 
     def _drop(self, key_id: uuid.UUID) -> None:
         held = self._keys.pop(key_id, None)
         if held is not None:
-            self._by_digest.pop(held[0].digest, None)
+            self._by_digest.pop(held.record.digest, None)
 
     def looking(self, at: float) -> None:
         """The database is being asked for changes since the moment `at` of the clock."""
