@@ -21,7 +21,7 @@ from asyncio.subprocess import Process
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway_project import last_callers, server, supervisor
+from gateway_project import server, supervisor
 from gateway_project.supervisor import Supervisor
 from gateway_project.worker import Worker
 from observability import shared_metrics, tasks
@@ -73,8 +73,7 @@ class Launcher:
         renewing = asyncio.create_task(self._renew_when_wanted())
         await self._stop_wanted.wait()
         for worker in self._running:
-            last_callers.let_nobody_begin(worker.listener)
-            worker.listener.close()
+            worker.leave_socket()
         await asyncio.gather(self._supervisor.stop(together=True), renewing)
         await asyncio.gather(*self._attending)
         await tasks.end([watching])
@@ -127,8 +126,7 @@ class Launcher:
             for other in self._running
         )
         if is_last:
-            last_callers.let_nobody_begin(worker.listener)
-            worker.listener.close()
+            worker.leave_socket()
         worker.pulse.answer(is_last=is_last)
 
     async def _watch(self) -> None:

@@ -11,7 +11,7 @@ import socket
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 
-from gateway_project import supervisor
+from gateway_project import last_callers, supervisor
 from gateway_project.lifeline import Pulse
 from observability import tasks
 
@@ -82,6 +82,11 @@ class Worker:
         """End it at once."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
+
+    def leave_socket(self) -> None:
+        """Close the launcher's copy: who is queued there is the worker's, and nobody comes any more."""
+        last_callers.let_nobody_begin(self.listener)
+        self.listener.close()
 
     def close(self) -> None:
         """Let go of what belongs to a process that has ended."""
