@@ -7,8 +7,10 @@ import functools
 import itertools
 import logging
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -165,6 +167,26 @@ def running_stack(*prepare: Callable[[Stack], object], with_worker: bool = False
             made.start_worker()
         made.start_web()
         yield made
+
+
+@contextlib.contextmanager
+def surviving_stack(
+    log: Path, *roles: str, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[Stack, dict[str, subprocess.Popen[bytes]]]]:
+    """A gateway to be ill-treated, and its processes by role, web among them.
+
+    At the end they live and answer, and the `log` that they share holds no trace.
+    """
+    with contextlib.ExitStack() as held:
+        made = make_stack(held, os.environ["DATABASE_URL"])
+        made.log_path = log
+        made.environ |= environ or {}
+        start = {"bridge": made.start_bridge, "worker": made.start_worker, "web": made.start_web}
+        processes = {role: start[role]() for role in (*roles, "web")}
+        yield made, processes
+        assert {role: process.poll() for role, process in processes.items()} == dict.fromkeys(processes)
+        assert made.get("/health/ready").status_code == 200
+    assert "Traceback" not in log.read_text()
 
 
 def _let_strangers_call(made: Stack) -> None:

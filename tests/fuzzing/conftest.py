@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import make_stack
+from tests.conftest import surviving_stack
 from tests.fuzzing.levels import Log
 from tests.stack import Stack
 
@@ -39,18 +38,13 @@ def seed() -> int:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """All roles, with an explainer that is quick; at the end they live, and their log holds no trace."""
     path = tmp_path_factory.mktemp("fuzzing") / "log"
-    with contextlib.ExitStack() as held:
-        stack = make_stack(held, os.environ["DATABASE_URL"])
-        stack.log_path = path
-        stack.environ |= {
-            "ACCESS_LOG": "true",
-            "LOG_FORMAT": "json",
-            "EXPLAINER": "tests.explanations.explainers.Good",
-        }
-        processes = {"bridge": stack.start_bridge(), "worker": stack.start_worker(), "web": stack.start_web()}
+    environ = {
+        "ACCESS_LOG": "true",
+        "LOG_FORMAT": "json",
+        "EXPLAINER": "tests.explanations.explainers.Good",
+    }
+    with surviving_stack(path, "bridge", "worker", environ=environ) as (stack, processes):
         yield Target(stack, processes, Log(path))
-        assert {role: process.poll() for role, process in processes.items()} == dict.fromkeys(processes)
-        assert stack.get("/health/ready").status_code == 200
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import make_stack
+from tests.conftest import surviving_stack
 from tests.integration import frame_cases
 from tests.integration.frame_cases import BINARY, CASES, CLOSE, PING, PONG, TEXT, Case, Heard, closing, frame
 from tests.stack import Stack
@@ -27,15 +26,8 @@ _HANDSHAKE = (
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A gateway of these tests alone: at their end it still answers, and its log holds no trace."""
-    log = tmp_path_factory.mktemp("frames") / "log"
-    with contextlib.ExitStack() as held:
-        made = make_stack(held, os.environ["DATABASE_URL"])
-        made.log_path = log
-        web = made.start_web()
+    with surviving_stack(tmp_path_factory.mktemp("frames") / "log") as (made, _):
         yield made
-        assert web.poll() is None
-        assert made.get("/health/ready").status_code == 200
-    assert "Traceback" not in log.read_text()
 
 
 class Peer:

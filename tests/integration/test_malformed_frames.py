@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from realtime.protocol import limits, requests
-from tests.conftest import make_stack
+from tests.conftest import surviving_stack
 from tests.stack import Stack, receive, send
 
 ID = "7"
@@ -185,15 +183,8 @@ EVERY_ONE = [one for kind in KINDS.values() for one in kind]
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, subprocess.Popen[bytes]]]:
     """A gateway of these tests alone: at their end it still answers, and its log holds no trace."""
-    log = tmp_path_factory.mktemp("malformed") / "log"
-    with contextlib.ExitStack() as held:
-        made = make_stack(held, os.environ["DATABASE_URL"])
-        made.log_path = log
-        process = made.start_web()
-        yield made, process
-        assert process.poll() is None
-        assert made.get("/health/ready").status_code == 200
-    assert "Traceback" not in log.read_text()
+    with surviving_stack(tmp_path_factory.mktemp("malformed") / "log") as (made, processes):
+        yield made, processes["web"]
 
 
 @pytest.fixture(scope="module")
