@@ -133,7 +133,7 @@ async def _authenticate(headers: list[tuple[bytes, bytes]], address: str, now: d
     except (DatabaseFailure, TimeoutError) as error:
         logger.error("could not look a credential up: %s", type(error).__name__)
         detail = "Credentials cannot be checked right now; try again in a moment."
-        raise _unavailable(detail) from None
+        raise unavailable(detail) from None
 
 
 async def _look_up(credential: str, address: str, now: datetime) -> Caller:
@@ -179,7 +179,7 @@ async def charge(
         if policy == "open":
             return Admission(caller)
         if policy == "closed":
-            raise _with_caller(_unavailable("Limits cannot be checked right now."), caller) from None
+            raise _with_caller(unavailable("Limits cannot be checked right now."), caller) from None
         decision = _local.take(rules, subject, now_s=time.monotonic(), cost=cost)
     refused = decision.refused
     tier = _tiers.fold(caller.tier)
@@ -201,7 +201,7 @@ async def _rules_of(caller: Caller, route: str) -> tuple[LimitRule, ...]:
             return known.rules(caller.tier, route)
         except (DatabaseFailure, TimeoutError, directory.UnknownTier) as error:
             logger.error("could not load the limits of %s: %s", caller.tier, type(error).__name__)
-            raise _unavailable("Limits cannot be read right now.") from None
+            raise unavailable("Limits cannot be read right now.") from None
 
 
 def _limited(decision: Decision, now: datetime) -> Refused:
@@ -217,7 +217,8 @@ def _limited(decision: Decision, now: datetime) -> Refused:
     )
 
 
-def _unavailable(detail: str) -> Refused:
+def unavailable(detail: str) -> Refused:
+    """503: a store does not answer; the caller is told when to come back."""
     return Refused(
         "STORE_UNAVAILABLE", detail, headers=[("Retry-After", str(_RETRY_S))], retry_after=_RETRY_S
     )

@@ -17,7 +17,7 @@ from gateway_project.config import Config
 from gateway_project.hot_conditions import Conditions
 from gateway_project.hot_plans import Plan
 from gateway_project.house_headers import HouseHeaders, Pair
-from predictions import answers, rendering
+from predictions import answers, history, rendering
 from predictions.answers import Shown
 from predictions.compression import Body
 
@@ -91,6 +91,20 @@ def _many(plan: Plan, conditions: Conditions, found: Mapping[str, Shown]) -> Rea
     return conclude(plan, conditions, tag, render)
 
 
+def read_history(plan: Plan, conditions: Conditions) -> Ready | None:
+    """A page of the history, in a thread that may ask the database; None where there is no page to be had.
+
+    Raises Django's `DatabaseError` family.
+    """
+    if plan.history is None:
+        return None
+    at = time.time_ns() // 1000
+    page = history.read(plan.history, now_us=at, stale_after_s=_config.stale_after_s)
+    if page is None:
+        return None
+    return conclude(plan, conditions, page.tag, lambda: Body(rendering.encode(page.make())))
+
+
 def conclude(plan: Plan, conditions: Conditions, tag: str, make: Callable[[], Body]) -> Ready:
     """304 for whoever has this version, else 200 with the body."""
     headers = [(b"etag", tag.encode("latin-1"))]
@@ -116,6 +130,7 @@ def give(plan: Plan, conditions: Conditions, status: int, headers: list[Pair], b
 _PLACES: dict[str, dict[str, str]] = {
     "prediction": {"symbol": "A"},
     "predictions": {},
+    "prediction-history": {"symbol": "A"},
     "explanation": {"symbol": "A"},
     "explanation-job": {"job_id": str(uuid.UUID(int=0))},
 }

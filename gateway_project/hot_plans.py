@@ -16,18 +16,23 @@ from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 from django.urls import Resolver404, resolve
+from rest_framework.exceptions import ValidationError
 
 from accounts.access import Need
 from events.explanations import DEPTHS
 from gateway_project import routes
-from predictions import symbols
+from predictions import history, symbols
+from predictions.history import Wanted
+from predictions.serializers import HistoryQuery
 
 _LONGEST = 4096
+_HISTORY_QUERY = HistoryQuery()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A hot read: `symbols` of predictions or the one that is explained, or the `job_id` asked after."""
+    """A hot read: `symbols` of predictions or the one that is explained, a page of the `history` of one, or
+    the `job_id` asked after."""
 
     route: str
     path: str
@@ -37,6 +42,7 @@ class Plan:
     include_features: bool = False
     depth: str | None = None
     job_id: uuid.UUID | None = None
+    history: Wanted | None = None
 
 
 def find(target: bytes) -> Plan | None:
@@ -87,6 +93,16 @@ def _predictions(place: dict[str, str], query: dict[str, str]) -> dict[str, Any]
     return {"symbols": tuple(split), "include_features": features}
 
 
+def _history(place: dict[str, str], query: dict[str, str]) -> dict[str, Any] | None:
+    if not _is_symbol(place["symbol"]) or not query.keys() <= _HISTORY_QUERY.fields.keys():
+        return None
+    try:
+        checked = _HISTORY_QUERY.run_validation(query)
+    except ValidationError:
+        return None
+    return {"history": history.wanted(place["symbol"], checked)}
+
+
 def _explanation(place: dict[str, str], query: dict[str, str]) -> dict[str, Any] | None:
     depth = query.pop("depth", None)
     if query or depth not in (None, *DEPTHS) or not _is_symbol(place["symbol"]):
@@ -105,6 +121,7 @@ def _job(place: dict[str, str], query: dict[str, str]) -> dict[str, Any] | None:
 _READERS: dict[str, Callable[[dict[str, str], dict[str, str]], dict[str, Any] | None]] = {
     "prediction": _prediction,
     "predictions": _predictions,
+    "prediction-history": _history,
     "explanation": _explanation,
     "explanation-job": _job,
 }

@@ -1,7 +1,8 @@
 """Hot reads: the reads that make up nearly all traffic, answered before Django.
 
 target -> plan (`hot_plans`), headers -> conditions (`hot_conditions`) -> caller -> value -> answer
-(`hot_answers`). The value comes from the board of this process, or from Redis. Both ways of a read, this one
+(`hot_answers`). The value comes from the board of this process, or from Redis; a page of the history from the
+record, in a thread, since the rest of Django would cost as much again. Both ways of a read, this one
 and Django's, call the same functions for who may, what it costs and how it is shown. On anything unusual
 there is no answer here, and the untouched request goes to Django.
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from accounts import access, credentials, directory
 from accounts.access import NotAllowed
@@ -26,9 +28,10 @@ from accounts.directory import UnknownTier
 from accounts.limits import LimitRule
 from explanations import asking
 from explanations import stored as explanations_stored
-from gateway_project import admission, bookkeeping, hot_answers, hot_plans, house_headers
+from gateway_project import admission, bookkeeping, django_queue, hot_answers, hot_plans, house_headers
 from gateway_project.admission import Admission, Refused
 from gateway_project.config import Config
+from gateway_project.database import database_outage
 from gateway_project.hot_answers import Found, Ready
 from gateway_project.hot_conditions import Conditions
 from gateway_project.hot_plans import Plan
@@ -212,6 +215,16 @@ async def _predictions(plan: Plan, conditions: Conditions, caller: Caller) -> Re
     return hot_answers.show(plan, conditions, found[plan.symbols[0]] if plan.route == "prediction" else found)
 
 
+async def _history(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | None:
+    try:
+        return await django_queue.run(hot_answers.read_history, plan, conditions)
+    except (OperationalError, InterfaceError) as error:
+        database_outage.failed(error)
+        raise admission.unavailable(
+            "The database cannot be reached right now; try again in a moment."
+        ) from None
+
+
 async def _explanation(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | None:
     found = await explanations_stored.get(plan.symbols[0], plan.depth)
     return None if found is None else hot_answers.conclude(plan, conditions, found.tag, lambda: found.body)
@@ -232,6 +245,7 @@ async def _job(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | No
 _ANSWERS = {
     "prediction": _predictions,
     "predictions": _predictions,
+    "prediction-history": _history,
     "explanation": _explanation,
     "explanation-job": _job,
 }

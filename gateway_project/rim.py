@@ -11,8 +11,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-
 from accounts.authentication import SCOPE_KEY
 from accounts.callers import ANONYMOUS
 from explanations.problems import OUTCOME_HEADER
@@ -21,6 +19,7 @@ from gateway_project import (
     admission,
     bodies,
     bookkeeping,
+    django_queue,
     health,
     hot_reads,
     password_turns,
@@ -33,21 +32,11 @@ from gateway_project import (
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
-from gateway_project.django_threads import DjangoThreads
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
-from gateway_project.wsgi import application as django_wsgi
 from observability import exposition, metrics, request_context, request_tally
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
-
-# WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
-# request (docs/adr/0001).
-django_application = DjangoThreads(django_wsgi, workers=settings.GATEWAY.worker_threads)
-
-# Beyond this many the caller is told to come back instead of waiting for a thread without an end.
-_QUEUE_PLACES = 64 * settings.GATEWAY.worker_threads
-_queue = asyncio.Semaphore(_QUEUE_PLACES)
 
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -110,20 +99,8 @@ async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
 
 
 async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Wait for a thread, but not behind a queue without an end: `Refused` then."""
-    if _queue.locked():
-        raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
-    async with password_turns.take(scope), _queue:
-        await django_application(scope, receive, send)
-
-
-def _sample_queue() -> None:
-    asked = _QUEUE_PLACES - _queue._value
-    metrics.django_threads_busy.set(min(asked, settings.GATEWAY.worker_threads))
-    metrics.django_requests_waiting.set(max(0, asked - settings.GATEWAY.worker_threads))
-
-
-exposition.register(_sample_queue)
+    async with password_turns.take(scope):
+        await django_queue.answer(scope, receive, send)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:

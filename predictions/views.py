@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, TypedDict
 
 import msgspec
@@ -15,7 +14,7 @@ from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from predictions import accuracy, answers, cursors, reads, record, symbols, track_record
+from predictions import accuracy, answers, history, reads, symbols, track_record
 from predictions.accuracy import AccuracyAnswer
 from predictions.answers import Shown
 from predictions.documents import PredictionDocument, epoch_micros
@@ -59,14 +58,6 @@ class _Freshness(TypedDict):
     stale_after_s: float
 
 
-class PredictionPage(msgspec.Struct, frozen=True):
-    """A page of the history, each a `PredictionAnswer`; `next` goes into `cursor` for the page after it."""
-
-    data: list[msgspec.Raw]
-    has_more: bool
-    next: str | None
-
-
 class PredictionViewSet(viewsets.ViewSet):
     """Newest predictions of one or many symbols, the history of one, and how good it was."""
 
@@ -105,35 +96,11 @@ class PredictionViewSet(viewsets.ViewSet):
     def history(self, request: Request, symbol: str) -> Response:
         """Predictions of `symbol`, newest first, a page at a time."""
         symbol = checked_symbol(symbol)
-        query = checked_query(request, _HISTORY_QUERY)
-        page = record.history(
-            symbol,
-            start=query.get("from"),
-            end=query.get("to"),
-            before=query.get("cursor"),
-            limit=query["limit"] + 1,
-            with_features=query["include_features"],
-        )
-        if not page and not record.exists(symbol):
+        wanted = history.wanted(symbol, checked_query(request, _HISTORY_QUERY))
+        page = history.read(wanted, **_freshness())
+        if page is None:
             raise UnknownSymbol(f"There is no prediction for {symbol}.")
-        has_more = len(page) > query["limit"]
-        page = page[: query["limit"]]
-        after = cursors.encode(page[-1].timestamp, page[-1].seq or 0) if has_more else None
-        shown = [Shown(document, include_features=query["include_features"]) for document in page]
-        at = _freshness()
-        outcomes = _outcomes(symbol, page) if query["include_outcome"] else []
-        return cached(
-            request,
-            answers.combined_etag([*(one.etag(**at) for one in shown), *outcomes, after or "end"]),
-            lambda: PredictionPage(
-                [
-                    msgspec.Raw(answers.with_outcome(one.body(**at), outcome))
-                    for one, outcome in zip_longest(shown, outcomes)
-                ],
-                has_more,
-                after,
-            ),
-        )
+        return cached(request, page.tag, page.make)
 
     def accuracy(self, request: Request, symbol: str) -> Response:
         """How good the predictions of `symbol` were, by model version and together."""
@@ -168,17 +135,6 @@ def _newest(wanted: list[str], asked_by: str, moment: datetime | None) -> dict[s
         return reads.newest_predictions(wanted, asked_by=asked_by)
     except reads.NoStoreReachable as error:
         raise StoreUnavailable from error.__cause__
-
-
-def _outcomes(symbol: str, page: Sequence[PredictionDocument]) -> list[str]:
-    """The JSON of what came of each prediction of a page of the history, newest first."""
-    if not page:
-        return []
-    known = track_record.read_outcomes(symbol, oldest=page[-1].timestamp, newest=page[0].timestamp)
-    return [
-        msgspec.json.encode(known.get((document.timestamp, document.model_version))).decode()
-        for document in page
-    ]
 
 
 def checked_query(request: Request, query: serializers.Serializer[Any]) -> dict[str, Any]:

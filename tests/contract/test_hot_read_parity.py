@@ -239,6 +239,29 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
+HISTORY = [
+    f"/api/prediction/{LATE}/history",
+    f"/api/v1/prediction/{LATE}/history?limit=1",
+    f"/api/prediction/{LATE}/history?limit=2",
+    f"/api/prediction/{FRESH}/history?include_features=true&include_outcome=true",
+    f"/api/prediction/{PLAIN}/history?from=2013-03-01&to=2013-03-02",
+    f"/api/prediction/{PLAIN}/history?to=2013-03-01",
+    f"/api/prediction/{PLAIN}/history?from=2013-03-02T00:00:00%2B01:00",
+    f"/api/prediction/{PLAIN}/history?from=2013-03-02&to=2013-03-01",
+    f"/api/prediction/{PLAIN}/history?cursor=7fffffffffffff.1",
+    f"/api/prediction/{PLAIN}/history?cursor=ffffffffffffffff.1",
+    f"/api/prediction/{PLAIN}/history?cursor=nonsense",
+    f"/api/prediction/{STALE}/history?limit=0",
+    f"/api/prediction/{STALE}/history?limit=",
+    f"/api/prediction/{STALE}/history?limit=5&limit=6",
+    f"/api/prediction/{STALE}/history?unknown=1",
+    f"/api/prediction/{STALE}/history/",
+    "/api/prediction/ZZZZZ/history",
+    "/api/prediction/aapl/history",
+    "/api/prediction//history",
+]
+
+
 def _targets(jobs: dict[str, uuid.UUID]) -> list[str]:
     one = [f"/api/prediction/{symbol}" for symbol in (FRESH, STALE, PLAIN, LATE, MANY[0])]
     many = [
@@ -282,6 +305,7 @@ def _targets(jobs: dict[str, uuid.UUID]) -> list[str]:
         f"/api/predictions?symbols={FRESH}&symbols={STALE}",
         f"/api/predictions?symbols={FRESH}&other=1",
         "/api/predictions",
+        *HISTORY,
         f"/api/explanation/{FRESH}",
         f"/api/explanation/{FRESH}?depth=fast",
         f"/api/explanation/{FRESH}?depth=deep",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -25,8 +25,10 @@ from explanations.problems import UnknownExplanation
 from explanations.views import ExplanationJobViewSet, ExplanationViewSet
 from gateway_project import hot_plans
 from gateway_project.hot_plans import Plan, find
+from predictions import history
 from predictions import views as prediction_views
 from predictions.documents import PredictionDocument
+from predictions.history import Wanted
 from predictions.views import PredictionViewSet
 from tests.realtime.peers import document
 
@@ -95,6 +97,27 @@ def test_a_read_of_an_explanation_has_a_plan(root: str, target: str, depth: str 
 
 
 @pytest.mark.parametrize("root", ["/api/", "/api/v1/"])
+@pytest.mark.parametrize(
+    ("query", "changes"),
+    [
+        ("", {}),
+        ("limit=10", {"limit": 10}),
+        ("limit=1000&include_features=true", {"limit": 1000, "include_features": True}),
+        ("include_outcome=true&include_features=false", {"include_outcome": True}),
+        ("from=2013-03-01", {"start": datetime(2013, 3, 1, tzinfo=UTC)}),
+        ("to=2013-03-01T10:00:00%2B01:00", {"end": datetime(2013, 3, 1, 9, tzinfo=UTC)}),
+        ("cursor=-1.a", {"before": (datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), 10)}),
+    ],
+)
+def test_a_page_of_the_history_has_a_plan(root: str, query: str, changes: dict[str, Any]) -> None:
+    need, path = ROUTES["prediction-history"]["GET"], f"{root}prediction/AAPL/history"
+    wanted = Wanted("AAPL", None, None, None, 100, include_features=False, include_outcome=False)
+    assert plan(f"{path}?{query}") == Plan(
+        "prediction-history", path, need, need.cost, history=wanted._replace(**changes)
+    )
+
+
+@pytest.mark.parametrize("root", ["/api/", "/api/v1/"])
 def test_a_question_after_a_job_has_a_plan(root: str) -> None:
     need, path = ROUTES["explanation-job"]["GET"], f"{root}explanation/job/{JOB}"
     assert plan(path) == Plan("explanation-job", path, need, need.cost, job_id=JOB)
@@ -112,7 +135,9 @@ ODD_PATHS = {
     "the alias twice": "/api/v1/v1/prediction/AAPL",
     "capital path": "/API/prediction/AAPL",
     "dots": "/api/../api/prediction/AAPL",
-    "history": "/api/prediction/AAPL/history",
+    "history, slash at the end": "/api/prediction/AAPL/history/",
+    "history, lower case": "/api/prediction/aapl/history",
+    "history, no symbol": "/api/prediction//history",
     "accuracy": "/api/prediction/AAPL/accuracy",
     "slash at the end": "/api/prediction/AAPL/",
     "slash inside": "/api/prediction/A/B",
@@ -187,6 +212,17 @@ ODD_QUERIES = {
     "explanation, depth in capitals": "explanation/AAPL?depth=FAST",
     "explanation, depth twice": "explanation/AAPL?depth=fast&depth=fast",
     "explanation, unknown": "explanation/AAPL?include_features=true",
+    "history, unknown": "prediction/AAPL/history?x=1",
+    "history, symbols": "prediction/AAPL/history?symbols=MSFT",
+    "history, turned around": "prediction/AAPL/history?from=2013-03-02&to=2013-03-01",
+    "history, no time": "prediction/AAPL/history?from=yesterday",
+    "history, no cursor": "prediction/AAPL/history?cursor=",
+    "history, not our cursor": "prediction/AAPL/history?cursor=x",
+    "history, limit too low": "prediction/AAPL/history?limit=0",
+    "history, limit too high": "prediction/AAPL/history?limit=1001",
+    "history, limit twice": "prediction/AAPL/history?limit=1&limit=2",
+    "history, features odd": "prediction/AAPL/history?include_features=yes",
+    "history, outcome odd": "prediction/AAPL/history?include_outcome=1",
     "job with a query": f"explanation/job/{JOB}?x=1",
     "job with a depth": f"explanation/job/{JOB}?depth=fast",
 }
@@ -265,7 +301,7 @@ def test_percent_signs_in_paths_and_fragments_have_no_plan_whatever_a_symbol_may
 
 
 def asked_by_the_view(target: str) -> Any:
-    """Symbols and features, symbol and depth, or the job, that Django's way of this GET asks for."""
+    """What Django's way of this GET asks for: symbols and features, symbol and depth, a page, or the job."""
     request = Request(RequestFactory().get(target))
     request.user = cast(Any, ANONYMOUS)
     match = resolve(request.path)
@@ -288,6 +324,15 @@ def _asked_by_predictions(patched: pytest.MonkeyPatch, request: Request, place: 
     return tuple(wanted), all(b'"features"' in bytes(one) for one in shown.values())
 
 
+def _asked_by_history(patched: pytest.MonkeyPatch, request: Request, place: dict[str, Any]) -> Any:
+    asked: list[Wanted] = []
+    patched.setattr(history, "read", lambda wanted, **_: asked.append(wanted))
+    with pytest.raises(prediction_views.UnknownSymbol):
+        PredictionViewSet().history(request, **place)
+    [wanted] = asked
+    return wanted
+
+
 def _asked_by_explanation(patched: pytest.MonkeyPatch, request: Request, place: dict[str, Any]) -> Any:
     wanted: list[str | None] = []
     patched.setattr(explanation_reads, "newest_explanation", lambda *subject: wanted.extend(subject))
@@ -308,6 +353,7 @@ def _asked_by_job(patched: pytest.MonkeyPatch, request: Request, place: dict[str
 _ASKED: dict[str, Asked] = {
     "prediction": _asked_by_prediction,
     "predictions": _asked_by_predictions,
+    "prediction-history": _asked_by_history,
     "explanation": _asked_by_explanation,
     "explanation-job": _asked_by_job,
 }
@@ -329,7 +375,7 @@ def asked_by(found: Plan) -> Any:
     """The same of a plan."""
     if found.route in ("prediction", "predictions"):
         return found.symbols, found.include_features
-    return found.job_id or (*found.symbols, found.depth)
+    return found.job_id or found.history or (*found.symbols, found.depth)
 
 
 PATHS = [
@@ -353,6 +399,11 @@ PARTS = [
     "include_features=",
     "include_features=1",
     "as_of=2013-03-01",
+    "from=2013-03-01",
+    "to=2013-03-02",
+    "cursor=1.1",
+    "limit=7",
+    "include_outcome=true",
     "depth=fast",
     "depth=deep",
     "depth=",
@@ -384,6 +435,8 @@ def test_whatever_has_a_plan_is_read_as_the_view_would_read_it(
         "/api/v1/prediction/AAPL?include_features=true",
         "/api/predictions?symbols=B,A,B&include_features=true",
         "/api/predictions?symbols=A%2CB",
+        "/api/prediction/AAPL/history",
+        "/api/prediction/AAPL/history?from=2013-03-01&to=2013-03-02&cursor=1.1&limit=7&include_outcome=true",
         "/api/explanation/AAPL",
         "/api/explanation/AAPL?depth=deep",
         f"/api/explanation/job/{JOB}",

@@ -1,8 +1,8 @@
-"""What needs Django and the database: a page of history, by the gateway and by Django's own ASGI handler."""
+"""What needs the database: a page of history, before Django, by DRF in threads, by Django's ASGI handler."""
 
 from __future__ import annotations
 
-from benchmarks.http.contenders import DJANGO_ASGI, GATEWAY, PRO, Contender
+from benchmarks.http.contenders import DJANGO, DJANGO_ASGI, GATEWAY, PRO, Contender
 from benchmarks.http.options import Options
 from benchmarks.http.ratios import Ratio
 from benchmarks.http.scenario import Scenario
@@ -24,12 +24,15 @@ async def measure(stage: Stage, contender: Contender, options: Options) -> list[
 SCENARIO = Scenario(
     name="drf",
     title=lambda o: (
-        f"GET of the last {LIMIT} predictions of a symbol, which Django reads from the database, "
+        f"GET of the last {LIMIT} predictions of a symbol, read from the database, "
         f"{o.connections} connections, 1 key, {o.symbols} symbols, {o.seconds} s a round"
     ),
     measure=measure,
     needs=lambda o: Needs(symbols=o.symbols, depth=2 * LIMIT),
-    ratios=(Ratio(GATEWAY, DJANGO_ASGI, floor=3, aim=5),),
-    contenders=(GATEWAY, PRO, DJANGO_ASGI),
-    by_default=(GATEWAY, DJANGO_ASGI),
+    ratios=(
+        Ratio(DJANGO, DJANGO_ASGI, floor=3, aim=5),
+        Ratio(GATEWAY, DJANGO_ASGI, floor=3, aim=5),
+    ),
+    contenders=(GATEWAY, DJANGO, PRO, DJANGO_ASGI),
+    by_default=(GATEWAY, DJANGO, DJANGO_ASGI),
 )
