@@ -167,6 +167,7 @@ CASES = (
         "nats",
         "reset",
         "Bridge and worker connect again and again; what was delivered twice is stored once.",
+        alert="RedeliveriesHigh",
         may_flap=_BRIDGE_WORKER,
     ),
     Case(
