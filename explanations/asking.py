@@ -72,7 +72,7 @@ class Asking:
         held = self._done.get(job_id)
         if held is None:
             return None
-        if asyncio.get_running_loop().time() - held[1] < _DONE_KEPT_S:
+        if not self._is_old(held):
             return held[0]
         del self._done[job_id]
         return None
@@ -107,8 +107,12 @@ class Asking:
     def _remember(self, found: dict[uuid.UUID, Done | Pending]) -> None:
         now_s = asyncio.get_running_loop().time()
         self._done.update((i, (one, now_s)) for i, one in found.items() if isinstance(one, Done))
-        while len(self._done) > _MOST_DONE:
+        while self._done and (len(self._done) > _MOST_DONE or self._is_old(next(iter(self._done.values())))):
             self._done.popitem(last=False)
+
+    @staticmethod
+    def _is_old(held: tuple[Done, float]) -> bool:
+        return asyncio.get_running_loop().time() - held[1] >= _DONE_KEPT_S
 
 
 def _settle(answer: asyncio.Future[Done | Pending | None], found: Done | Pending | CannotTell | None) -> None:

@@ -1,49 +1,54 @@
 """The threads of this process that may use Django's database, and the queue for them, which has an end.
 
-Requests that Django answers go through here, and reads that need the record and nothing else of Django.
+Requests that Django answers take a place here, and so do reads that need the record and nothing else of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import contextvars
+import functools
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from gateway_project.admission import Refused
-from gateway_project.django_threads import DjangoThreads
-from gateway_project.wsgi import application as django_wsgi
 from observability import exposition, metrics
 
 T = TypeVar("T")
 
-# WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
-# request (docs/adr/0001).
-_threads = DjangoThreads(django_wsgi, workers=settings.GATEWAY.worker_threads)
+THREADS = ThreadPoolExecutor(settings.GATEWAY.worker_threads, thread_name_prefix="django")
 
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
 _PLACES = 64 * settings.GATEWAY.worker_threads
 _queue = asyncio.Semaphore(_PLACES)
 
 
-async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Let Django answer a request, once there is a thread for it; raises `Refused` where too many wait."""
-    _refuse_if_full()
+@contextlib.asynccontextmanager
+async def place() -> AsyncIterator[None]:
+    """A place in the queue; raises `Refused` where there is none."""
+    if _queue.locked():
+        raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
     async with _queue:
-        await _threads(scope, receive, send)
+        yield
 
 
 async def run(function: Callable[..., T], *args: Any) -> T:
-    """Call `function`, which may ask the database, once there is a thread for it; may raise `Refused`."""
-    _refuse_if_full()
-    async with _queue:
-        return await _threads.run(function, *args)
+    """Call `function` in one of the threads, and give its database connection back; may raise `Refused`."""
+    call = functools.partial(contextvars.copy_context().run, _with_connection_returned, function, *args)
+    async with place():
+        return await asyncio.get_running_loop().run_in_executor(THREADS, call)
 
 
-def _refuse_if_full() -> None:
-    if _queue.locked():
-        raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
+def _with_connection_returned(function: Callable[..., T], *args: Any) -> T:
+    try:
+        return function(*args)
+    finally:
+        close_old_connections()
 
 
 def _sample() -> None:

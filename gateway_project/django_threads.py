@@ -12,14 +12,12 @@ import functools
 import io
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from a2wsgi.wsgi import build_environ
-from django.db import close_old_connections
 
 from gateway_project.house_headers import encoded
 
-T = TypeVar("T")
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -29,11 +27,11 @@ _WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class DjangoThreads:
-    """`application` as an ASGI application for HTTP, in at most `workers` threads."""
+    """`application` as an ASGI application for HTTP, in the threads of `pool`."""
 
-    def __init__(self, application: WSGIApplication, *, workers: int) -> None:
+    def __init__(self, application: WSGIApplication, pool: ThreadPoolExecutor) -> None:
         self._application = application
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="django")
+        self._pool = pool
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, whose body comes whole."""
@@ -48,11 +46,6 @@ class DjangoThreads:
         answer = functools.partial(contextvars.copy_context().run, self._answer, environ, send_now)
         for message in await loop.run_in_executor(self._pool, answer):
             await send(message)
-
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
-        """Call `function` in one of the threads, and give its database connection back afterwards."""
-        call = functools.partial(contextvars.copy_context().run, _with_connection_returned, function, *args)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def _answer(self, environ: Any, send_now: Callable[[Message], None]) -> list[Message]:
         """In a thread: what is left to be sent of the answer, which is all of it unless Django streams it."""
@@ -76,13 +69,6 @@ class DjangoThreads:
             close = getattr(parts, "close", None)
             if close is not None:
                 close()
-
-
-def _with_connection_returned(function: Callable[..., T], *args: Any) -> T:
-    try:
-        return function(*args)
-    finally:
-        close_old_connections()
 
 
 def _body(part: bytes, *, more: bool = False) -> Message:

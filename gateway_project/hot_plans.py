@@ -26,6 +26,8 @@ from predictions.history import Wanted
 from predictions.serializers import HistoryQuery
 
 _LONGEST = 4096
+# One symbol, or one job, has room here. What is longer takes more memory to remember, and is asked for less.
+_SHORT = 64
 _HISTORY_QUERY = HistoryQuery()
 
 
@@ -47,10 +49,13 @@ class Plan:
 
 def find(target: bytes) -> Plan | None:
     """The plan of a target such as ``/api/prediction/AAPL``; None without one."""
-    return _find(target) if len(target) <= _LONGEST else None
+    if len(target) > _LONGEST:
+        return None
+    if b"cursor=" in target:
+        return _find(target)  # hardly anybody asks for the same place of a history twice
+    return (_find_short if len(target) <= _SHORT else _find_long)(target)
 
 
-@functools.lru_cache(maxsize=8192)
 def _find(target: bytes) -> Plan | None:
     raw_path, _, query_string = target.partition(b"?")
     if not target.isascii() or b"%" in raw_path or b"#" in target:
@@ -73,6 +78,10 @@ def _find(target: bytes) -> Plan | None:
         return None
     need = routes.need_at(path, match.view_name, "GET")
     return Plan(match.view_name, path, need, routes.cost_of(match.view_name, need, query_string), **asked)
+
+
+_find_short = functools.lru_cache(maxsize=8192)(_find)
+_find_long = functools.lru_cache(maxsize=1024)(_find)
 
 
 def _prediction(place: dict[str, str], query: dict[str, str]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import psycopg
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
-from psycopg.waiting import READY_NONE
+from psycopg.waiting import READY_NONE, READY_R
 
 _UTC = b"+00"
 # A server that is there has cancelled its statement by then, and said so.
@@ -69,22 +69,25 @@ class PooledConnection(psycopg.Connection[Any]):
         within_s = self.patience_s if timeout is None else timeout
         began = time.monotonic()
         try:
-            found = super().wait(self._doubting(gen), interval, within_s)
+            return super().wait(self._doubting(gen), interval, within_s)
         except psycopg.errors._WaitTimeout:
             if timeout is not None:
                 raise
             PooledConnection._silence_at = max(PooledConnection._silence_at, began)
             raise self._given_up() from None
-        self._heard_at = time.monotonic()
-        return found
 
     def _doubting(self, gen: Any) -> Generator[Any, Any, Any]:
-        """`gen`, which ends, too, where others have found out that the server is out of reach."""
+        """`gen`, which ends, too, where others have found out that the server is out of reach.
+
+        One that asks the server nothing hears nothing: to begin a transaction is only noted.
+        """
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if ready == READY_NONE and self._heard_at <= PooledConnection._silence_at:
+                if ready & READY_R:
+                    self._heard_at = time.monotonic()
+                elif ready == READY_NONE and self._heard_at <= PooledConnection._silence_at:
                     raise self._given_up()
                 wanted = gen.send(ready)
         except StopIteration as end:

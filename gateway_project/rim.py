@@ -32,9 +32,15 @@ from gateway_project import (
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
+from gateway_project.django_threads import DjangoThreads
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
+from gateway_project.wsgi import application as django_wsgi
 from observability import exposition, metrics, request_context, request_tally
+
+# WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
+# request (docs/adr/0001).
+django_application = DjangoThreads(django_wsgi, django_queue.THREADS)
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
 
@@ -99,8 +105,8 @@ async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
 
 
 async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    async with password_turns.take(scope):
-        await django_queue.answer(scope, receive, send)
+    async with password_turns.take(scope), django_queue.place():
+        await django_application(scope, receive, send)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:

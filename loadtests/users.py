@@ -153,10 +153,10 @@ class Program(Caller):
         act()
 
 
-class Person(Caller):
-    """Somebody who logs in and works with the token, refreshes it, and logs in anew about every 5 minutes."""
+class LoggedIn(Caller):
+    """Somebody with a login. Locust takes the tasks of all base classes: it has none."""
 
-    weight = max(1, round(1000 * PLAN.people_share))
+    abstract = True
 
     def on_start(self) -> None:
         """Log in."""
@@ -184,6 +184,12 @@ class Person(Caller):
             self.refresh_token = pair["refresh_token"]
             self.credential = {"Authorization": f"Bearer {pair['access_token']}"}
 
+
+class Person(LoggedIn):
+    """Somebody who works with the token, refreshes it, and logs in anew about every 5 minutes."""
+
+    weight = max(1, round(1000 * PLAN.people_share))
+
     def look_at_profile(self) -> None:
         """What the account has used."""
         self.call("profile", "GET", "/auth/profile")
@@ -206,7 +212,7 @@ class Person(Caller):
         act()
 
 
-class Rotator(Person):
+class Rotator(LoggedIn):
     """Somebody who registers a key, lets a program read with it, and renews it, again and again."""
 
     weight = 1

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +68,12 @@ def numbered(symbol: str, count: int) -> list[dict[str, Any]]:
         event(symbol, timestamp=(start + timedelta(seconds=n)).isoformat(), predicted_price=1.0 + n)
         for n in range(count)
     ]
+
+
+def run_apart(call: Coroutine[Any, Any, T]) -> T:
+    """What `call` gives, on a loop in a thread of its own: a browser has a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, call).result()
 
 
 async def _publish(url: str, payloads: Sequence[dict[str, Any] | bytes]) -> list[int]:
@@ -183,9 +190,9 @@ class Stack:
 
     def start_bridge(self) -> subprocess.Popen[bytes]:
         """One more bridge; returns when it asks the server for messages."""
-        before = asyncio.run(_count_waiting(self.nats.url))
+        before = run_apart(_count_waiting(self.nats.url))
         process = self.start_bridge_at_once()
-        eventually(lambda: asyncio.run(_count_waiting(self.nats.url)) > before)
+        eventually(lambda: run_apart(_count_waiting(self.nats.url)) > before)
         return process
 
     def start_bridge_at_once(self) -> subprocess.Popen[bytes]:
@@ -211,19 +218,19 @@ class Stack:
 
     def publish(self, *payloads: dict[str, Any] | bytes) -> list[int]:
         """Publish from a synchronous test."""
-        return asyncio.run(_publish(self.nats.url, payloads))
+        return run_apart(_publish(self.nats.url, payloads))
 
     def dead_letters(self) -> dict[bytes, str]:
         """Payload and reason of every dead letter."""
-        return asyncio.run(_dead_letters(self.nats.url))
+        return run_apart(_dead_letters(self.nats.url))
 
     def is_idle(self) -> bool:
         """True once the bridge has acknowledged everything that was published."""
-        return asyncio.run(_is_idle(self.nats.url))
+        return run_apart(_is_idle(self.nats.url))
 
     def count_unacknowledged(self) -> int:
         """Messages that were delivered to a bridge and not acknowledged."""
-        return asyncio.run(_count_unacknowledged(self.nats.url))
+        return run_apart(_count_unacknowledged(self.nats.url))
 
     def read(self, symbol: str) -> dict[str, Any]:
         """The newest prediction of `symbol` over REST; empty unless it is a 200."""

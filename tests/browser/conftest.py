@@ -41,13 +41,21 @@ def chromium() -> str:
     return programs.find("chromium", "chromium")
 
 
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    """A browser of this test."""
+@pytest.fixture(scope="module")
+def running_browser(chromium: str) -> Iterator[Browser]:
+    """A browser for the tests of a module; meanwhile this thread has a loop that runs."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def browser(running_browser: Browser) -> Iterator[Browser]:
+    """A browser without a page."""
+    yield running_browser
+    for context in running_browser.contexts:
+        context.close()
 
 
 class Watch:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +24,6 @@ from tests.integration.test_track_record import accuracy, bars
 from tests.people import add_key
 from tests.stack import Stack, event, eventually
 
-T = TypeVar("T")
 NARROW: ViewportSize = {"width": 320, "height": 640}
 SIZES = {"desk": DESK, "phone": PHONE, "narrow": NARROW}
 
@@ -79,17 +77,6 @@ def opened(
     context.close()
 
 
-def beside(call: Callable[[], T]) -> T:
-    """What `call` gives, in a thread of its own: Playwright's loop runs in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(call).result()
-
-
-def publish(stack: Stack, *payloads: dict[str, Any]) -> None:
-    """Publish from a test that has a browser."""
-    beside(lambda: stack.publish(*payloads))
-
-
 def row(page: Page, symbol: str) -> Any:
     """The row of a symbol."""
     return page.locator(f'tr[data-symbol="{symbol}"]')
@@ -107,7 +94,7 @@ def is_connected(page: Page) -> None:
 
 
 def test_it_shows_what_is_published_as_it_is_published(live: Stack, browser: Browser) -> None:
-    publish(live, event("AAPL", current_price=200.0, predicted_price=203.0, confidence=0.61), event("IBM"))
+    live.publish(event("AAPL", current_price=200.0, predicted_price=203.0, confidence=0.61), event("IBM"))
     eventually(lambda: live.read("IBM"))
     with opened(browser, live) as (page, watch):
         # In production 'self' alone lets the socket through.
@@ -116,7 +103,7 @@ def test_it_shows_what_is_published_as_it_is_published(live: Stack, browser: Bro
         expect(row(page, "AAPL").locator(".c-move")).to_have_text("▲ +1.50 %")
         expect(row(page, "AAPL").locator(".share")).to_have_text("61 %")
         expect(page.locator("#symbol-title")).to_have_text("AAPL")
-        publish(live, event("AAPL", current_price=201.0, predicted_price=198.0), event("MSFT"))
+        live.publish(event("AAPL", current_price=201.0, predicted_price=198.0), event("MSFT"))
         expect(row(page, "AAPL").locator(".c-price")).to_have_text("201.00")
         expect(row(page, "AAPL").locator(".c-move")).to_have_text("▼ \N{MINUS SIGN}1.49 %")
         expect(page.locator("#f-predicted")).to_have_text("198.00")
@@ -149,23 +136,23 @@ def changes(count: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_after_a_restart_nothing_is_missing(live: Stack, browser: Browser) -> None:
-    publish(live, event("AAPL"))
+    live.publish(event("AAPL"))
     eventually(lambda: live.read("AAPL"))
     with opened(browser, live) as (page, _):
         is_connected(page)
         page.locator("#connection summary").click()
-        publish(live, *changes(3))
+        live.publish(*changes(3))
         eventually(lambda: fact(page, "Updates received") == 3)
 
         port = stop_web(live)
         expect(page.locator("#state")).to_have_text("Connection lost")
         expect(page.locator("#trouble")).to_contain_text("Next try in")
-        publish(live, *changes(5))
-        eventually(lambda: beside(live.is_idle))
+        live.publish(*changes(5))
+        eventually(live.is_idle)
         start_web(live, port)
         is_connected(page)
         eventually(lambda: fact(page, "Updates received") == 8)
-        publish(live, *changes(2))
+        live.publish(*changes(2))
         eventually(lambda: fact(page, "Updates received") == 10)
         assert fact(page, "Of these after a reconnect") == 5
         assert fact(page, "Gaps told") == fact(page, "Dropped by the gateway") == 0
@@ -174,14 +161,14 @@ def test_after_a_restart_nothing_is_missing(live: Stack, browser: Browser) -> No
 
 
 def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) -> None:
-    publish(live, event("AAPL"))
+    live.publish(event("AAPL"))
     eventually(lambda: live.read("AAPL"))
     with opened(browser, live) as (page, _):
         is_connected(page)
         port = stop_web(live)
         expect(page.locator("#state")).to_have_text("Connection lost")
-        publish(live, *changes(1_001))
-        eventually(lambda: beside(live.is_idle), timeout_s=60)
+        live.publish(*changes(1_001))
+        eventually(live.is_idle, timeout_s=60)
         start_web(live, port)
         is_connected(page)
         expect(page.locator("#gap-text")).to_contain_text("Updates of AAPL between")
@@ -196,8 +183,7 @@ def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) 
 def test_a_prediction_meets_what_happened(quiet: Stack, browser: Browser, symbol: str) -> None:
     start = datetime.now(UTC) - timedelta(days=4)
     days = [start + timedelta(days=n) for n in range(4)]
-    publish(
-        quiet,
+    quiet.publish(
         *(
             event(
                 symbol,
@@ -220,8 +206,8 @@ def test_a_prediction_meets_what_happened(quiet: Stack, browser: Browser, symbol
 
 
 def test_the_track_record_of_a_symbol_is_shown(quiet: Stack, browser: Browser, symbol: str) -> None:
-    publish(quiet, *bars(symbol, 100, 102, 101, 101))
-    beside(lambda: accuracy(quiet, symbol, count=3))
+    quiet.publish(*bars(symbol, 100, 102, 101, 101))
+    accuracy(quiet, symbol, count=3)
     with opened(browser, quiet, f"/#/{symbol}") as (page, watch):
         expect(page.locator("#track-said")).to_contain_text("Of 3 predictions whose time has come, 33 %")
         expect(page.locator("#track-rows th")).to_have_text(["test-1"])
@@ -342,7 +328,7 @@ def test_without_a_key_of_its_own_it_asks_for_one_and_keeps_it_in_the_tab(
 ) -> None:
     # The first of all: the page shows a hundred symbols, and other tests have published theirs.
     symbol = "AAAAA"
-    publish(stack, event(symbol))
+    stack.publish(event(symbol))
     eventually(lambda: stack.read(symbol))
     key = add_key(stack, "enterprise")
     with opened(browser, stack) as (page, watch):
@@ -393,8 +379,8 @@ def test_over_tls_its_socket_is_secure_as_well(stack: Stack, secure: Secure, bro
 
 def test_what_a_publisher_writes_is_text(browser: Browser, quiet: Stack) -> None:
     markup = "<img src=x onerror=window.ran=1>"
-    publish(quiet, event("EVIL", model_version=markup, features={markup: 1.0}))
-    beside(lambda: eventually(lambda: quiet.count_rows("EVIL") == 1))
+    quiet.publish(event("EVIL", model_version=markup, features={markup: 1.0}))
+    eventually(lambda: quiet.count_rows("EVIL") == 1)
     page = browser.new_context(base_url=quiet.base_url, viewport=DESK).new_page()
     watch = Watch(page, quiet.base_url)
     page.goto("/")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from gateway_project.settings import BASE_DIR
 from tests.browser.conftest import picture
-from tests.browser.test_dashboard import beside, publish, start_web, stop_web
+from tests.browser.test_dashboard import start_web, stop_web
 from tests.people import PASSWORD, add_account, add_key, add_tier, add_user
 from tests.stack import Stack, event, eventually, numbered
 
@@ -57,7 +57,7 @@ def given(stack: Stack, key: str) -> dict[str, Any]:
 @pytest.fixture
 def predicted(stack: Stack, symbol: str) -> str:
     """A symbol with one prediction."""
-    publish(stack, event(symbol))
+    stack.publish(event(symbol))
     eventually(lambda: stack.read(symbol))
     return symbol
 
@@ -126,11 +126,11 @@ def test_a_stream_of_a_page_survives_a_restart_without_a_loss(live: Stack, brows
     page = opened(browser)
     page.evaluate(_STREAM, [given(live, live.key), "AAPL"])
     page.wait_for_function("window.heard.length === 3")
-    seqs = beside(lambda: live.publish(*numbered("AAPL", 3)))
+    seqs = live.publish(*numbered("AAPL", 3))
     page.wait_for_function("window.heard.length === 6")
     port = stop_web(live)
     page.wait_for_function("window.heard.includes('disconnected')")
-    seqs += beside(lambda: live.publish(*numbered("AAPL", 3)))
+    seqs += live.publish(*numbered("AAPL", 3))
     start_web(live, port)
     page.wait_for_function(f"window.heard.includes({seqs[-1]})")
     heard = page.evaluate("window.heard")
@@ -150,7 +150,7 @@ def test_the_example_page_logs_in_and_shows_what_comes(
     page.get_by_role("status").filter(has_text="connected").wait_for()
     row = page.get_by_role("row").filter(has_text=predicted)
     row.filter(has_text="188.10").wait_for()
-    publish(stack, event(predicted, predicted_price=201.5))
+    stack.publish(event(predicted, predicted_price=201.5))
     row.filter(has_text="201.50").wait_for()
     picture(page, "javascript-client-example")
 

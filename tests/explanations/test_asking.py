@@ -177,6 +177,16 @@ async def test_what_is_done_is_remembered_for_a_while_only(
     assert len(reads.asked) == 2
 
 
+async def test_what_nobody_asks_for_again_is_forgotten_as_well(jobs: list[ExplanationJob]) -> None:
+    await blocking.run(complete, *jobs)
+    one = Asking()
+    await find(jobs[0], one)
+    held, _ = one._done[jobs[0].pk]
+    one._done[jobs[0].pk] = held, asyncio.get_running_loop().time() - asking._DONE_KEPT_S
+    await find(jobs[1], one)
+    assert list(one._done) == [jobs[1].pk]
+
+
 async def test_how_much_is_remembered_is_bounded_and_the_oldest_goes(
     jobs: list[ExplanationJob], reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

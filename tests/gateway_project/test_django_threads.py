@@ -6,12 +6,12 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 
-from gateway_project import django_threads
 from gateway_project.django_threads import DjangoThreads, Message
 
 Answer = Callable[[dict[str, Any]], Any]
@@ -57,7 +57,7 @@ async def ask(
         "client": ("203.0.113.7", 1),
         "headers": headers or [],
     }
-    await DjangoThreads(application(answer), workers=2)(scope, receive, send)
+    await DjangoThreads(application(answer), ThreadPoolExecutor(2, "django"))(scope, receive, send)
     return sent
 
 
@@ -178,7 +178,7 @@ async def test_no_more_requests_are_answered_at_once_than_there_are_threads() ->
             at_once -= 1
         return HttpResponse()
 
-    threads = DjangoThreads(application(meet), workers=2)
+    threads = DjangoThreads(application(meet), ThreadPoolExecutor(2, "django"))
     scope = {"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": []}
 
     async def receive() -> Message:
@@ -189,23 +189,3 @@ async def test_no_more_requests_are_answered_at_once_than_there_are_threads() ->
 
     await asyncio.gather(*(threads(scope, receive, send) for _ in range(8)))
     assert most == 2
-
-
-async def test_a_function_is_called_in_one_of_the_threads_with_what_is_around_its_caller() -> None:
-    threads = DjangoThreads(application(lambda environ: HttpResponse()), workers=1)
-    _place.set("here")
-    found = await threads.run(lambda name: (threading.current_thread().name, _place.get(), name), "x")
-    assert found[0].startswith("django")
-    assert found[1:] == ("here", "x")
-
-
-async def test_the_connection_of_a_function_is_given_back_whatever_it_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    given_back = []
-    monkeypatch.setattr(django_threads, "close_old_connections", lambda: given_back.append(True))
-    threads = DjangoThreads(application(lambda environ: HttpResponse()), workers=1)
-    await threads.run(len, "ab")
-    with pytest.raises(TypeError):
-        await threads.run(len, 1)
-    assert given_back == [True, True]

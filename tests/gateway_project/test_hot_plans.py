@@ -39,9 +39,15 @@ HUNDRED = [first + second for first in "ABCDEFGHIJ" for second in "KLMNOPQRST"]
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """No plan is remembered from a test with other settings."""
-    hot_plans._find.cache_clear()
+    forget()
     yield
-    hot_plans._find.cache_clear()
+    forget()
+
+
+def forget() -> None:
+    """All plans."""
+    hot_plans._find_short.cache_clear()
+    hot_plans._find_long.cache_clear()
 
 
 def plan(target: str) -> Plan:
@@ -262,21 +268,30 @@ def test_more_parameters_than_django_reads_have_no_plan(parameter: bytes) -> Non
 def test_a_target_that_is_far_too_long_has_no_plan_and_is_not_kept() -> None:
     longest = b"/api/prediction/AAPL?" + b"&" * (4096 - len("/api/prediction/AAPL?"))
     assert find(longest + b"&") is None
-    assert hot_plans._find.cache_info().currsize == 0
+    assert hot_plans._find_long.cache_info().currsize == 0
 
 
 def test_what_was_worked_out_is_remembered_in_a_bounded_number() -> None:
-    for target in (b"/api/prediction/AAPL", b"/api/prediction/aapl"):
+    many = f"/api/predictions?symbols={','.join(HUNDRED)}".encode()
+    for target in (b"/api/prediction/AAPL", b"/api/prediction/aapl", many, many.lower()):
         assert find(target) is find(target)
-    info = hot_plans._find.cache_info()
-    assert (info.currsize, info.hits) == (2, 2)
-    assert info.maxsize is not None
+    for remembered in (hot_plans._find_short, hot_plans._find_long):
+        info = remembered.cache_info()
+        assert (info.currsize, info.hits) == (2, 2)
+        assert info.maxsize is not None
+
+
+def test_a_place_in_a_history_is_not_remembered() -> None:
+    for number in range(3):
+        plan(f"/api/prediction/AAPL/history?cursor=643{number}.1")
+        plan(f"/api/prediction/AAPL/history?limit=10&include_features=true&cursor=643{number}.1a")
+    assert hot_plans._find_short.cache_info().currsize == hot_plans._find_long.cache_info().currsize == 0
 
 
 def test_what_a_symbol_looks_like_is_as_the_gateway_is_set_up(settings: Settings) -> None:
     assert find(b"/api/prediction/A_B") is None
     assert find(b"/api/predictions?symbols=A_B") is None
-    hot_plans._find.cache_clear()
+    forget()
     settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, symbol_pattern="[A-Z]_[A-Z]")
     assert plan("/api/prediction/A_B").symbols == plan("/api/predictions?symbols=A_B").symbols == ("A_B",)
     assert find(b"/api/prediction/AAPL") is None

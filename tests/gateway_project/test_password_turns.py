@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from gateway_project import password_turns
+from gateway_project import password_turns, rim
 from gateway_project.admission import Refused
 
 
@@ -112,3 +113,34 @@ async def test_a_login_that_fails_or_is_given_up_gives_its_turn_back(
             raise OSError("Django")
     django.go_on.set()
     await ask(django, "/auth/login")
+
+
+async def test_the_rim_asks_for_the_turn_before_it_asks_django(django: Django) -> None:
+    logins = [ask(django, "/auth/login") for _ in range(password_turns.PLACES)]
+    await settle()
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/auth/login",
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "client": ("203.0.113.7", 1),
+        "headers": [(b"host", b"127.0.0.1"), (b"content-length", b"2")],
+    }
+    await rim.serve(scope, receive, send)
+    start, body = sent
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
+    assert b'"error":"OVERLOADED"' in body["body"]
+    assert len(django.inside) == 1
+
+    django.go_on.set()
+    await asyncio.gather(*logins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -112,6 +113,21 @@ def test_who_hears_nothing_gives_up_and_trusts_no_other_connection_from_that_tim
             one.execute("SELECT 1")
         line.mend()
         assert pid_of(pool) not in before
+
+
+def test_what_is_only_noted_is_no_word_of_the_server(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"autocommit": True, "options": "-c statement_timeout=60000"}
+    with line_to(postgres_url) as line, PooledConnection.connect(line.url, **options) as connection:
+        assert connection.execute("SELECT 7").fetchone() == (7,)
+        monkeypatch.setattr(PooledConnection, "_silence_at", time.monotonic())
+        line.add(Timeout())
+        connection.autocommit = False  # as Django begins a transaction
+        began = time.monotonic()
+        with pytest.raises(psycopg.OperationalError, match="said nothing"):
+            connection.execute("SELECT 1")
+        assert time.monotonic() - began < 30, "it has waited for its own time to be over"
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,7 @@ CASES = (
         "nats",
         "reset",
         "Bridge and worker connect again and again; what was delivered twice is stored once.",
+        alert="RedeliveriesHigh",
         may_flap=_BRIDGE_WORKER,
     ),
     Case(
@@ -251,6 +252,7 @@ CASES = (
         "bridge",
         "reset",
         "All its lines: it connects again and again; what was recorded and not acknowledged is stored once.",
+        alert="BridgeLagging",
         may_flap=frozenset({"bridge"}),
     ),
     Case(
@@ -261,7 +263,12 @@ CASES = (
         unready=frozenset({"bridge"}),
     ),
     Case("bridge", "disk_full", "It keeps nothing on its disk: nothing happens.", alert="DiskFull"),
-    Case("bridge", "clock_step", "Times of its log are wrong; what is stored and told is not."),
+    Case(
+        "bridge",
+        "clock_step",
+        "The lag that it tells of and the times of its log are wrong; what is stored and told is not.",
+        alert="BridgeLagging",
+    ),
     Case(
         "worker",
         "kill",

@@ -1,0 +1,41 @@
+"""Threads that may ask the database, and the queue for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+
+from gateway_project import django_queue
+from gateway_project.admission import Refused
+
+_around: contextvars.ContextVar[str] = contextvars.ContextVar("around", default="nothing")
+
+
+async def test_a_function_is_called_in_one_of_the_threads_with_what_is_around_its_caller() -> None:
+    _around.set("the caller")
+    found = await django_queue.run(lambda name: (threading.current_thread().name, _around.get(), name), "x")
+    assert found[0].startswith("django")
+    assert found[1:] == ("the caller", "x")
+
+
+async def test_the_connection_of_a_function_is_given_back_whatever_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_back = []
+    monkeypatch.setattr(django_queue, "close_old_connections", lambda: given_back.append(True))
+    assert await django_queue.run(len, "ab") == 2
+    with pytest.raises(TypeError):
+        await django_queue.run(len, 1)
+    assert given_back == [True, True]
+
+
+async def test_who_comes_when_the_queue_is_full_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(django_queue, "_queue", asyncio.Semaphore(1))
+    async with django_queue.place():
+        with pytest.raises(Refused) as refused:
+            await django_queue.run(len, "ab")
+        assert (refused.value.code, refused.value.headers) == ("OVERLOADED", [("Retry-After", "1")])
+    assert await django_queue.run(len, "ab") == 2
