@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError
 
 from accounts import access, credentials, directory
@@ -128,7 +129,12 @@ async def answer(method: str, target: bytes, conditions: Conditions, caller: Cal
         return None
     try:
         return await _ANSWERS[plan.route](plan, conditions, caller)
-    except (RedisUnavailable, asking.CannotTell):
+    except Refused:
+        raise
+    except (RedisUnavailable, asking.CannotTell, DatabaseFailure):
+        return None
+    except Exception:  # whatever it is: Django's way is there, and words it if it meets the same
+        logger.exception("a hot read failed")
         return None
 
 
