@@ -1,6 +1,12 @@
 // Starts Swagger UI on the gateway's own document: "Authorize" takes a key, "Try it out" calls this server.
 "use strict";
 
+// By night as the system has it.
+const night = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", night.matches);
+night.addEventListener("change", follow);
+follow();
+
 const place = document.getElementById("swagger-ui");
 
 // What those who use a keyboard or a screen reader need and Swagger UI leaves out.

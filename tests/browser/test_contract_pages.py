@@ -23,9 +23,9 @@ def open_page(
     path: str,
     *,
     width: str = "desk",
-    scheme: Literal["light", "dark"] = "light",
 ) -> tuple[Page, Watch]:
-    """The page at `path`, watched from its beginning, with the whole document in it."""
+    """The page at `path`, watched from its beginning, with the whole document in it; by night on a phone."""
+    scheme: Literal["light", "dark"] = "dark" if width == "phone" else "light"
     context = browser.new_context(base_url=stack.base_url, viewport=WIDTHS[width], color_scheme=scheme)
     page = context.new_page()
     watch = Watch(page, stack.base_url)
@@ -48,7 +48,7 @@ def operation(page: Page, name: str) -> Locator:
 def test_a_page_is_whole_and_can_be_used_by_everybody(
     browser: Browser, stack: Stack, path: str, width: str
 ) -> None:
-    page, watch = open_page(browser, stack, path, width=width, scheme="dark" if width == "phone" else "light")
+    page, watch = open_page(browser, stack, path, width=width)
     picture(page, f"{path.strip('/').replace('/', '-')}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
     assert page.evaluate("document.documentElement.lang") == "en"
