@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, reset_queries
 
 from gateway_project.admission import Refused
 from observability import exposition, metrics
@@ -39,12 +39,15 @@ async def place() -> AsyncIterator[None]:
 
 async def run(function: Callable[..., T], *args: Any) -> T:
     """Call `function` in one of the threads, and give its database connection back; may raise `Refused`."""
-    call = functools.partial(contextvars.copy_context().run, _with_connection_returned, function, *args)
+    call = functools.partial(contextvars.copy_context().run, _as_a_request, function, *args)
     async with place():
         return await asyncio.get_running_loop().run_in_executor(THREADS, call)
 
 
-def _with_connection_returned(function: Callable[..., T], *args: Any) -> T:
+def _as_a_request(function: Callable[..., T], *args: Any) -> T:
+    """With what Django does to its connections where a request begins, and where it ends."""
+    reset_queries()
+    close_old_connections()
     try:
         return function(*args)
     finally:

@@ -58,7 +58,9 @@ def prepare() -> None:
 
 def find_plan(target: bytes) -> Plan | None:
     """The plan of a target that `at_once` may answer."""
-    plan = hot_plans.find(target) if _ON_BOARD else None
+    if not _ON_BOARD or hot_plans.is_next_page(target):
+        return None
+    plan = hot_plans.find(target)
     return plan if plan is not None and plan.route in _ON_BOARD else None
 
 

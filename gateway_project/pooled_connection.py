@@ -73,7 +73,8 @@ class PooledConnection(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout:
             if timeout is not None:
                 raise
-            PooledConnection._silence_at = max(PooledConnection._silence_at, began)
+            if self._heard_at <= began:  # else it is only slow, or its answer large
+                PooledConnection._silence_at = max(PooledConnection._silence_at, began)
             raise self._given_up() from None
 
     def _doubting(self, gen: Any) -> Generator[Any, Any, Any]:
@@ -95,7 +96,7 @@ class PooledConnection(psycopg.Connection[Any]):
 
     def _given_up(self) -> psycopg.OperationalError:
         self.pgconn.finish()
-        return psycopg.OperationalError("the server has said nothing for longer than a statement may take")
+        return psycopg.OperationalError("the server has not answered for longer than a statement may take")
 
     def execute(self, query: Any, *args: Any, **options: Any) -> psycopg.Cursor[Any]:
         """As psycopg's, but nothing is sent for an empty statement while the server is silent."""

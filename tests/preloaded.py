@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -23,9 +22,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 _ROOT = Path(__file__).resolve().parent.parent
 _MANAGE = str(_ROOT / "manage.py")
@@ -59,22 +60,28 @@ _LIBRARIES = (
     "whitenoise.base",
     "yaml",
 )
-# What the interpreter, the linker or the measuring of coverage read when a process begins.
-_OF_THE_INTERPRETER = ("PYTHON", "LD_", "COVERAGE_", "MALLOC_")
+# What the interpreter, the linker and those libraries read when a process begins.
+_OF_THE_INTERPRETER = ("PYTHON", "LD_", "MALLOC_", "LC_", "LANG", "PSYCOPG_IMPL", "OTEL_P")
 _MOST_BYTES = 1 << 18
 _RUNS_WITHIN_S = 60.0
 
 
 class Program(subprocess.Popen[bytes]):
-    """A forked process, which is a child of the one that forks."""
+    """A forked process: a child of the one that forks, which tells its end through the pipe `told`."""
 
-    def __init__(self, arguments: Sequence[str], pid: int, status: int) -> None:
+    def __init__(self, arguments: Sequence[str], pid: int, told: BinaryIO) -> None:
         self.args = [sys.executable, _MANAGE, *arguments]
         self.pid = pid
         self.returncode: int | None = None
         self.stdin = self.stdout = self.stderr = None
-        self._status = status
+        self._told = told
+        self._looking = threading.Lock()
         self._child_created = False  # Popen need not wait for it
+        self._handle: int | None = None
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._read_end()  # it was quick
 
     def poll(self) -> int | None:
         """The exit status; None while it runs."""
@@ -87,42 +94,65 @@ class Program(subprocess.Popen[bytes]):
             raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
         return found
 
+    def communicate(self, *_: Any, **__: Any) -> Any:
+        """There is no pipe."""
+        raise NotImplementedError
+
     def _look(self, timeout: float | None) -> int | None:
-        if self.returncode is not None:
+        with self._looking:
+            if self._handle is None:
+                return self.returncode
+            ended = select.poll()
+            ended.register(self._handle, select.POLLIN)
+            if ended.poll(None if timeout is None else 1000 * timeout):
+                os.close(self._handle)
+                self._handle = None
+                self._read_end()
             return self.returncode
-        heard = select.poll()
-        heard.register(self._status, select.POLLIN)
-        if heard.poll(None if timeout is None else 1000 * timeout):
-            told = os.read(self._status, 16)
-            os.close(self._status)
-            self.returncode = int(told) if told else -signal.SIGKILL
-        return self.returncode
+
+    def _read_end(self) -> None:
+        with self._told:  # nothing comes where the one that forks has ended before
+            self.returncode = int(self._told.readline() or -signal.SIGKILL)
+
+    def __del__(self, *_: Any) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._told.close()
 
 
 class Preloader:
     """Forks processes, from a process of its own that ends with this one."""
 
     def __init__(self) -> None:
+        self._environ = _of_the_interpreter(os.environ)
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd=_ROOT,
-                env={name: value for name, value in os.environ.items() if not _speaks_to_python(name)},
             )
+
+    def is_of_use(self, environ: Mapping[str, str]) -> bool:
+        """False where it has ended, and where `environ` has other words for the interpreter."""
+        return self._process.poll() is None and self._environ == _of_the_interpreter(environ)
 
     def start(
         self, arguments: Sequence[str], environ: Mapping[str, str], *, stdout: int, stderr: int
     ) -> Program:
         """``manage.py`` with `arguments`."""
-        status, theirs = os.pipe()
+        ours, theirs = os.pipe()
+        told = os.fdopen(ours, "rb")
         try:
-            asked = json.dumps([list(arguments), dict(environ)]).encode()
-            socket.send_fds(self._line, [asked], [theirs, stdout, stderr])
-        finally:
-            os.close(theirs)
-        return Program(arguments, int(self._line.recv(16)), status)
+            try:
+                asked = json.dumps([list(arguments), dict(environ)]).encode()
+                socket.send_fds(self._line, [asked], [theirs, stdout, stderr])
+            finally:
+                os.close(theirs)
+            return Program(arguments, int(told.readline()), told)
+        except BaseException:
+            told.close()
+            raise
 
     def end(self) -> None:
         """It forks no more; what it has forked goes on."""
@@ -134,8 +164,9 @@ def start(
     arguments: Sequence[str], environ: Mapping[str, str], *, stdout: int = 1, stderr: int = 2
 ) -> subprocess.Popen[bytes]:
     """``manage.py`` with `arguments`, begun as fast as may be."""
-    if _may_fork(environ):
-        return _preloader().start(arguments, environ, stdout=stdout, stderr=stderr)
+    preloader = _find_preloader()
+    if preloader is not None and preloader.is_of_use(environ):
+        return preloader.start(arguments, environ, stdout=stdout, stderr=stderr)
     return subprocess.Popen([sys.executable, _MANAGE, *arguments], env=environ, stdout=stdout, stderr=stderr)
 
 
@@ -153,21 +184,23 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str,
         return status, output.read().decode(), errors.read().decode()
 
 
-@functools.cache
-def _preloader() -> Preloader:
-    made = Preloader()
-    atexit.register(made.end)
-    return made
+_making = threading.Lock()
+_made: list[Preloader] = []
 
 
-def _may_fork(environ: Mapping[str, str]) -> bool:
-    here = {name: value for name, value in os.environ.items() if _speaks_to_python(name)}
-    there = {name: value for name, value in environ.items() if _speaks_to_python(name)}
-    return sys.platform == "linux" and here == there and not any(n.startswith("COVERAGE_") for n in here)
+def _find_preloader() -> Preloader | None:
+    """That of this process; none where there can be none, or where coverage begins with the interpreter."""
+    if sys.platform != "linux" or any(name.startswith("COVERAGE_") for name in os.environ):
+        return None
+    with _making:
+        if not _made:
+            _made.append(Preloader())
+            atexit.register(_made[0].end)
+        return _made[0]
 
 
-def _speaks_to_python(name: str) -> bool:
-    return name.startswith(_OF_THE_INTERPRETER)
+def _of_the_interpreter(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(_OF_THE_INTERPRETER)}
 
 
 def _fork_on(line: socket.socket) -> list[str]:
@@ -195,7 +228,7 @@ def _fork_on(line: socket.socket) -> list[str]:
                 selector.register(handle, selectors.EVENT_READ)
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
-                line.send(str(pid).encode())
+                _tell(descriptors[0], pid)
 
 
 def _tell_end(selector: selectors.BaseSelector, running: dict[int, tuple[int, int]], handle: int) -> None:
@@ -203,12 +236,17 @@ def _tell_end(selector: selectors.BaseSelector, running: dict[int, tuple[int, in
     selector.unregister(handle)
     os.close(handle)
     _, code = os.waitpid(pid, 0)
-    with contextlib.suppress(BrokenPipeError):
-        os.write(status, str(os.waitstatus_to_exitcode(code)).encode())
+    _tell(status, os.waitstatus_to_exitcode(code))
     os.close(status)
 
 
+def _tell(told: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(told, b"%d\n" % number)
+
+
 def _begin(environ: dict[str, str], stdout: int, stderr: int) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.closerange(3, 1 + max(int(one.name) for one in Path("/proc/self/fd").iterdir()))
@@ -218,7 +256,8 @@ def _begin(environ: dict[str, str], stdout: int, stderr: int) -> None:
 
 
 def main() -> None:
-    """The process that forks."""
+    """The process that forks. Ctrl-C is for those who are forked, and for the one that ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = socket.socket(fileno=int(sys.argv[1]))
     gc.disable()
     for library in _LIBRARIES:

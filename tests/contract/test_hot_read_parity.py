@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,9 +74,10 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(stack: Stack) -> Iterator[Both]:
-    """Two web processes on the shared stack, and something to read."""
-    cold, hot = _start(stack, "false", "10.0.0.1"), _start(stack, "true", "10.0.0.2")
+def both(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """Two web processes on the shared stack, and something to read; neither fails and leaves it to Django."""
+    log = tmp_path_factory.mktemp("parity") / "log"
+    cold, hot = _start(stack, "false", "10.0.0.1", log), _start(stack, "true", "10.0.0.2", log)
     early = datetime.now(UTC) - timedelta(hours=1)
     stack.publish(
         event(FRESH, features={"momentum_21d": 0.04, "label": 'a "quoted" one'}),
@@ -101,6 +103,7 @@ def both(stack: Stack) -> Iterator[Both]:
     for way in (hot, cold):
         if way.connection is not None:
             way.connection.close()
+    assert "failed" not in log.read_text()
 
 
 def test_thousands_of_requests_are_answered_alike_by_both_ways(both: Both) -> None:
@@ -360,14 +363,15 @@ def _introduce(stack: Stack, way: Way, account: int) -> None:
     }
 
 
-def _start(stack: Stack, hot_reads: str, address: str) -> Way:
-    before = dict(stack.environ), stack.base_url
+def _start(stack: Stack, hot_reads: str, address: str, log: Path) -> Way:
+    before = dict(stack.environ), stack.base_url, stack.log_path
+    stack.log_path = log
     stack.environ |= {"HOT_READS": hot_reads, "TRUSTED_PROXIES": "127.0.0.0/8", "LOG_LEVEL": "ERROR"}
     try:
         stack.start_web()
         return Way(stack.base_url, address)
     finally:
-        stack.environ, stack.base_url = before
+        stack.environ, stack.base_url, stack.log_path = before
 
 
 def _end_job(stack: Stack, job_id: uuid.UUID, state: str) -> None:

@@ -81,7 +81,7 @@ def fired(
     Raises RuntimeError where there are too few looks, or promtool cannot use them.
     """
     before = [look for look in looks if look[0] < began_at - EVERY_S][-3:]
-    during = [look for look in looks if began_at + 1 <= look[0] < ended_at - 0.5]
+    during = [look for look in looks if began_at + 1 <= look[0] < ended_at - 0.5][-6:]
     if len(before) < 2 or len(during) < 2:
         raise RuntimeError("too few scrapes: the machine is too busy to tell which alerts would fire")
     series = [
