@@ -120,7 +120,8 @@ def _section(
     heading = (
         f"{head} Beside them {chosen.sockets:,} sockets that stay and {chosen.churn_rate:g} a second that "
         f"come, stay {chosen.churn_stay_s:g} s and go ({let_in:,} in all), and {chosen.rotators} people who "
-        f"renew keys. Sampled every {chosen.every_s:g} s; least squares without the first fifth."
+        f"renew keys. Sampled every {chosen.every_s:g} s; least squares without the first fifth, of memory "
+        "through its lows."
     )
     told = report.section(
         heading, taken.ledger, taken.cpu, taken.memory, cores=os.cpu_count() or 1, targets=targets

@@ -1,7 +1,9 @@
 """Is it flat: the line through what was sampled, and the bound that it must stay below. Pure.
 
 A series passes unless it *surely* rises faster than its bound: the slope, less twice its error, is compared.
-The first `SETTLING` of the samples is left out, in which caches, pools and threads come to their size.
+The first `SETTLING` of the samples is left out, in which caches, pools and threads come to their size. Memory
+is judged by its lows: an allocator that collects garbage, as that of Go, climbs for minutes and falls again,
+and what leaks is there after it has fallen.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from benchmarks.side_by_side.figures import slope
 
 SETTLING = 0.2
 _FEWEST = 5
+_LOWS = 12
 
 Kind = Literal["memory", "files", "threads", "keys", "valkey memory", "rows", "messages"]
 
@@ -70,5 +73,13 @@ def look(series: Series) -> Verdict:
     settled = series.points[int(len(series.points) * SETTLING) :]
     if len(settled) < _FEWEST:
         raise ValueError(f"{series.name}: {len(settled)} samples are too few for a line")
-    rise, error = slope(settled)
+    rise, error = slope(_lows(settled) if series.kind == "memory" else settled)
     return Verdict(series, settled[0][1], settled[-1][1], 3600 * rise, 3600 * error)
+
+
+def _lows(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest of each of `_LOWS` stretches of time."""
+    length = max(1, len(points) // _LOWS)
+    return [
+        min(points[start : start + length], key=lambda one: one[1]) for start in range(0, len(points), length)
+    ]

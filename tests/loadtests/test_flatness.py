@@ -37,6 +37,15 @@ def test_noise_alone_is_no_rise_and_does_not_hide_one() -> None:
     assert not look(series("memory", 600.0, noise=5.0)).is_flat
 
 
+def test_memory_that_is_given_back_in_steps_is_flat_unless_its_lows_rise() -> None:
+    def saw(per_hour: float) -> Series:
+        teeth = [(10.0 * n, 30.0 + 20.0 * (n % 50) / 50 + per_hour * n / 360) for n in range(180)]
+        return Series("it", "memory", teeth)
+
+    assert look(saw(0.0)).is_flat
+    assert not look(saw(150.0)).is_flat
+
+
 def test_the_line_is_right() -> None:
     verdict = look(series("memory", 12.0))
 
