@@ -48,6 +48,11 @@ class _Notes:
         if writer is not None:
             writer.full.set()
 
+    def drop_all(self) -> None:
+        """Count what nobody will write any more."""
+        self.dropped += len(self.waiting)
+        self.waiting.clear()
+
     def tell_dropped(self) -> None:
         """Log how many lines were lost since this was told last."""
         dropped, self.dropped = self.dropped, 0
@@ -81,14 +86,17 @@ class _Writer:
                 await asyncio.sleep(_EVERY_S)
 
     def write(self, most: int) -> None:
-        """Hand the oldest `most` lines to the sink, in pieces that a pipe takes whole."""
+        """Hand the oldest `most` lines to the sink while it has room, in pieces that a pipe takes whole."""
         piece: list[bytes] = []
         size = 0
         for _ in range(min(most, len(_notes.waiting))):
-            line = self._render(_form(_notes.waiting.popleft()))
+            line = self._render(_form(_notes.waiting[0]))
             if piece and size + len(line) >= PIPE_BUF:
                 self._put(piece)
                 piece, size = [], 0
+            if not piece and not self._sink.has_room:
+                return
+            _notes.waiting.popleft()
             piece.append(line)
             size += len(line) + 1
         if piece:
@@ -114,6 +122,7 @@ async def stop_current() -> None:
     if writer is not None:
         await end([writer.task])
         writer.write(MOST_WAITING)
+        _notes.drop_all()
         _notes.tell_dropped()
 
 

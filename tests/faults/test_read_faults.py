@@ -28,8 +28,9 @@ def test_redis_stopped_and_started_under_reads_is_told_once_and_answers_come_fro
     during = [own_stack.get(f"/api/prediction/{symbol}") for _ in range(60)]
     batch = own_stack.get(f"/api/predictions?symbols={symbol},ZZZZZ")
     own_stack.redis.start()
-    # Redis has come back empty: the value is read from the record and put back.
-    eventually(lambda: own_stack.read(symbol) and _redis_has(own_stack, symbol))
+    # Redis has come back empty: a value that no process has in memory is read from the record and put back.
+    whole = f"/api/prediction/{symbol}?include_features=true"
+    eventually(lambda: own_stack.get(whole).status_code == 200 and _redis_has(own_stack, symbol))
 
     assert {answer.status_code for answer in during} == {200}
     assert {answer.headers["etag"] for answer in during} == {tag}

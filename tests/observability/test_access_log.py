@@ -217,13 +217,43 @@ async def test_a_pipe_gets_whole_lines_in_pieces_that_are_not_mixed_with_others(
     os.close(pipe.reading)
 
 
+async def test_what_the_sink_has_no_room_for_waits_and_at_the_end_it_is_counted(
+    pipe: Pipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    access_log.start_current(pretty=False, sink=pipe.sink)
+    for _ in range(100):
+        access_log.note(**REQUEST)
+    put: list[bytes] = []
+    writer = access_log._writers.existing()
+    assert writer is not None
+    writer._sink = Recorder(put, room=2)  # type: ignore[assignment]
+    writer.write(100)
+    written = sum(piece.count(b"\n") for piece in put)
+    assert len(put) == 2
+    assert len(access_log._notes.waiting) == 100 - written > 0
+    await access_log.stop_current()
+    assert not access_log._notes.waiting
+    assert [record.__dict__["dropped"] for record in caplog.records] == [100 - written]
+    close_pipe(pipe.sink, pipe.writing)
+    os.close(pipe.reading)
+
+
 class Recorder:
-    """A sink that keeps what it gets."""
+    """A sink that keeps what it gets, and has room for so many pieces."""
 
-    has_room = True
+    def __init__(self, put: list[bytes], *, room: int = 1_000) -> None:
+        self._put = put
+        self._room = room
 
-    def __init__(self, put: list[bytes]) -> None:
-        self.put = put.append
+    @property
+    def has_room(self) -> bool:
+        """Whether another piece is taken."""
+        return len(self._put) < self._room
+
+    def put(self, piece: bytes) -> bool:
+        """Keep it."""
+        self._put.append(piece)
+        return True
 
 
 async def test_a_stderr_that_nobody_reads_stops_nothing_and_what_is_lost_is_counted(
