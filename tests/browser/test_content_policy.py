@@ -33,7 +33,7 @@ def open_page(browser: Browser, stack: Stack, path: str) -> tuple[Page, Watch]:
     page = context.new_page()
     watch = Watch(page, stack.base_url)
     page.goto(path)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=60_000)
     return page, watch
 
 

@@ -160,6 +160,9 @@ def _socket(ground: Ground, work: Work) -> Iterator[str]:
         stored = stored[stored.index(follower.seqs[0]) :]
     untold = [seq for seq in stored if seq not in got and not follower.is_told_of(seq)]
     if untold:
-        yield f"the socket misses {len(untold)} of {len(stored)} updates that it was not told of"
+        yield (
+            f"the socket misses {len(untold)} of {len(stored)} updates that it was not told of: "
+            f"{untold[:5]}, {follower.closes} closes, gaps {follower.gaps[:5]}, errors {follower.errors[:5]}"
+        )
     if not follower.gaps and len(follower.seqs) != len(got):
         yield f"the socket got {len(follower.seqs) - len(got)} updates twice"
