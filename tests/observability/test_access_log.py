@@ -202,13 +202,8 @@ async def test_lines_are_written_without_being_asked_for(pipe: Pipe) -> None:
 
 
 async def test_a_pipe_gets_whole_lines_in_pieces_that_are_not_mixed_with_others(pipe: Pipe) -> None:
-    access_log.start_current(pretty=False, sink=pipe.sink)
-    for _ in range(100):
-        access_log.note(**REQUEST)
     put: list[bytes] = []
-    writer = access_log._writers.existing()
-    assert writer is not None
-    writer._sink = Recorder(put)  # type: ignore[assignment]
+    note_a_hundred(pipe, Recorder(put))
     await access_log.stop_current()
     assert sum(piece.count(b"\n") for piece in put) == 100
     assert len(put) > 1
@@ -220,13 +215,8 @@ async def test_a_pipe_gets_whole_lines_in_pieces_that_are_not_mixed_with_others(
 async def test_what_the_sink_has_no_room_for_waits_and_at_the_end_it_is_counted(
     pipe: Pipe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    access_log.start_current(pretty=False, sink=pipe.sink)
-    for _ in range(100):
-        access_log.note(**REQUEST)
     put: list[bytes] = []
-    writer = access_log._writers.existing()
-    assert writer is not None
-    writer._sink = Recorder(put, room=2)  # type: ignore[assignment]
+    writer = note_a_hundred(pipe, Recorder(put, room=2))
     writer.write(100)
     written = sum(piece.count(b"\n") for piece in put)
     assert len(put) == 2
@@ -236,6 +226,17 @@ async def test_what_the_sink_has_no_room_for_waits_and_at_the_end_it_is_counted(
     assert [record.__dict__["dropped"] for record in caplog.records] == [100 - written]
     close_pipe(pipe.sink, pipe.writing)
     os.close(pipe.reading)
+
+
+def note_a_hundred(pipe: Pipe, recorder: Recorder) -> access_log._Writer:
+    """The writer of a hundred requests, whose lines `recorder` gets."""
+    access_log.start_current(pretty=False, sink=pipe.sink)
+    for _ in range(100):
+        access_log.note(**REQUEST)
+    writer = access_log._writers.existing()
+    assert writer is not None
+    writer._sink = recorder  # type: ignore[assignment]
+    return writer
 
 
 class Recorder:
