@@ -65,6 +65,11 @@ class Audience:
         for connection in (*self.plain, *self.special):
             connection.gap(gap, now)
 
+    def tell_late(self, update: Update, gap: Gap, heard: int, now: float) -> None:
+        """Tell them of an update that came behind a newer one: `heard` was the last then."""
+        for connection in (*self.plain, *self.special):
+            connection.late(update, gap, heard, now)
+
     def take_last(self, taker: Connection) -> Update | None:
         """The last update, for a connection whose interval has ended."""
         self.armed.add(taker)

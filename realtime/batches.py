@@ -53,11 +53,16 @@ class Update(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """A batch as a hub receives it."""
+    """A batch as a hub receives it.
+
+    `told_until` is the furthest place that may have been told before it, by this bridge or by a forerunner:
+    whatever was lost lies there or before. None where the bridge does not know yet.
+    """
 
     bridge: str
     number: int
     updates: list[Update]
+    told_until: Place | None = None
 
     @property
     def follows(self) -> int:

@@ -27,8 +27,9 @@ from observability.retries import until_it_works
 from predictions import documents, ingest
 from predictions.documents import PredictionDocument
 from predictions.newest import NewestUnavailable
+from predictions.record import last_place
 from realtime import batches
-from realtime.batches import Batch
+from realtime.batches import Batch, Place
 from realtime.courier import InThread, Recorded
 
 DURABLE = "gateway-bridge"
@@ -73,6 +74,8 @@ class Predictions:
         self._symbol_pattern = symbol_pattern
         self._id = uuid.uuid4().hex
         self._batches_told = 0
+        # The furthest place that was told; what was recorded before the start may have been.
+        self._told_until: Place | None = None
 
     def decode(self, pulled: Pulled) -> Published:
         """The document of a message that fits; raises `PayloadRefused`."""
@@ -89,6 +92,8 @@ class Predictions:
 
     def record(self, batch: Sequence[Published]) -> Recorded[Published]:
         """Append to the record; what is to be told is everything but repetitions and refusals."""
+        if self._told_until is None:
+            self._told_until = last_place()
         recorded = ingest.record_batch([published.document for published in batch])
         told = [published for published, own in zip(batch, recorded.own, strict=True) if own]
         metrics.bridge_events.labels("stored").inc(len(told))
@@ -107,10 +112,10 @@ class Predictions:
             batches.update_of(one.document, published_us=one.published_us, bridged_us=bridged_us)
             for one in told
         ]
-        await self._layer.send(
-            batches.GROUP, batches.encode(Batch(self._id, self._batches_told + 1, updates))
-        )
+        batch = Batch(self._id, self._batches_told + 1, updates, self._told_until)
+        await self._layer.send(batches.GROUP, batches.encode(batch))
         self._batches_told += 1
+        self._told_until = max(self._told_until or updates[0].place, *(one.place for one in updates))
         metrics.bridge_batches.inc()
         metrics.bridge_batch_events.observe(len(told))
         for one in told:
@@ -120,6 +125,5 @@ class Predictions:
         """Repeat the number of the last batch every second: a hub that has lost it hears of it."""
         while True:
             await asyncio.sleep(_BEAT_S)
-            await self._layer.try_to_send(
-                batches.GROUP, batches.encode(Batch(self._id, self._batches_told, []))
-            )
+            beat = Batch(self._id, self._batches_told, [], self._told_until)
+            await self._layer.try_to_send(batches.GROUP, batches.encode(beat))

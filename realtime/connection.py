@@ -21,7 +21,8 @@ from datetime import datetime
 from observability import metrics
 from realtime import wire
 from realtime.alarms import NEVER, Alarms
-from realtime.batches import Place, Update
+from realtime.batches import Update
+from realtime.known import Known
 from realtime.lag import Lag
 from realtime.outbox import Item, Lane, Outbox, Snapshot, Source
 from realtime.pace import Pace
@@ -54,8 +55,8 @@ class Connection:
         "_alarms",
         "_blocked_since",
         "_dropped",
-        "_floors",
         "_is_clear",
+        "_known",
         "_lag",
         "_lane_is_next",
         "_outbox",
@@ -98,8 +99,8 @@ class Connection:
         self._blocked_since: float | None = None
         self._warned_at = 0.0
         self._lane_is_next = True
-        # What the peer knows already of a symbol: live updates up to here are not for it.
-        self._floors: dict[str, Place] = {}
+        # What the peer has already of a symbol, and the live flow may still bring.
+        self._known: dict[str, Known] = {}
         # True while a plain update may simply be written.
         self._is_clear = True
         self._pace = Pace(limits.FRAMES_OUT_PER_S)
@@ -169,10 +170,19 @@ class Connection:
 
     def gap(self, gap: Gap, now: float) -> None:
         """Tell of a gap, in its place among the updates."""
+        known = self._known.get(gap.symbol)
+        if known is None or known.told or known.until < (gap.epoch, gap.to):
+            self._tell_gap(gap, now)
+
+    def late(self, update: Update, gap: Gap, heard: int, now: float) -> None:
+        """Tell of `update`, which came behind a newer one of its symbol: `heard` was the last then."""
+        known = self._known.get(update.symbol)
+        if known is None or not known.has(update, heard=heard):
+            self._tell_gap(gap, now)
+
+    def _tell_gap(self, gap: Gap, now: float) -> None:
         terms = self.symbols[gap.symbol]
-        floor = self._floors.get(gap.symbol)
-        is_known = floor is not None and floor >= (gap.epoch, gap.to)
-        if self.closed or is_known or terms.mode == "latest":
+        if self.closed or terms.mode == "latest":
             return
         if terms.mode == "batch":
             lane = self._box.lane(terms.mode, terms.interval_s)
@@ -198,9 +208,9 @@ class Connection:
         self._box.owe(wanted)
         self._flush(self._alarms.now())
 
-    def knows(self, symbol: str, place: Place) -> None:
-        """The peer has `symbol` up to `place` already."""
-        self._floors[symbol] = place
+    def knows(self, symbol: str, known: Known) -> None:
+        """The peer has that of `symbol` already."""
+        self._known[symbol] = known
         self._refresh()
 
     def hasten(self, symbols: Iterable[str]) -> int:
@@ -215,7 +225,7 @@ class Connection:
         if self._outbox is not None:
             self._outbox.forget(symbols)
         for symbol in symbols:
-            self._floors.pop(symbol, None)
+            self._known.pop(symbol, None)
         self._refresh()
 
     # What the consumer says
@@ -292,13 +302,17 @@ class Connection:
         """True for an update that must not be sent: nobody is there, or the peer has it already."""
         if self.closed:
             return True
-        floor = self._floors.get(update.symbol) if self._floors else None
-        if floor is None:
+        known = self._known.get(update.symbol) if self._known else None
+        if known is None:
             return False
-        if update.place <= floor:
+        if update.place <= known.until:
+            if not known.has(update, heard=update.seq - 1):
+                self._tell_gap(known.gap_around(update), self._alarms.now())
             return True
-        del self._floors[update.symbol]
+        del self._known[update.symbol]
         self._refresh()
+        if known.may_miss:
+            self._tell_gap(Gap(update.symbol, known.seq, update.seq, update.epoch), self._alarms.now())
         return False
 
     def _flush(self, now: float) -> None:
@@ -398,7 +412,7 @@ class Connection:
         self._is_clear = (
             not self.closed
             and self._blocked_since is None
-            and not self._floors
+            and not self._known
             and (self._outbox is None or not self._outbox.updates)
         )
 

@@ -28,7 +28,7 @@ from predictions.symbols import MAX_SYMBOLS
 from realtime import batches, healing, housekeeping, membership, news, presence
 from realtime.alarms import Alarms
 from realtime.audience import Audience
-from realtime.batches import Batch, Update
+from realtime.batches import Batch, Place, Update
 from realtime.board import Board
 from realtime.connection import Connection
 from realtime.heard import Heard
@@ -126,8 +126,8 @@ class Hub:
             connection.symbols[symbol] = terms
         if owed is not None:
             connection.owe(owed.items, terms)
-            for symbol, place in owed.known.items():
-                connection.knows(symbol, place)
+            for symbol, has in owed.known.items():
+                connection.knows(symbol, has)
         return hastened
 
     def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
@@ -151,7 +151,7 @@ class Hub:
             self._heard_at = float("-inf")
             missed = await healing.read_missed(missing_after, most=self.memory)
             if missed is None:
-                self._tell_broken(batch.updates)
+                self._tell_broken(batch, missing_after)
             else:
                 self._tell(sorted([*batch.updates, *missed], key=lambda update: update.place))
                 self._heard.whole_until(self.recent.place)
@@ -168,14 +168,18 @@ class Hub:
     def _tell(self, updates: Sequence[Update], *, is_live: bool = True) -> None:
         now, wall_us = self.alarms.now(), time.time_ns() // 1000
         for update in updates:
+            missed_after = self.recent.missed_before(update)
             arrival = self.recent.add(update, is_live=is_live)
             audience = self._audiences.get(update.symbol)
             if audience is None or arrival is Arrival.KNOWN:
                 continue
             if arrival is Arrival.LATE:
                 # What is newer was told before it: it can be had by `since`.
-                audience.tell_gap(self._gap_around(update), now)
+                heard = self.recent.last_of(update.symbol) or 0
+                audience.tell_late(update, self._gap_around(update), heard, now)
                 continue
+            if missed_after is not None:
+                audience.tell_gap(Gap(update.symbol, missed_after, update.seq, update.epoch), now)
             written = audience.tell(update, now)
             if update.published_us is not None:
                 self.lag.observe(wall_us - update.published_us, written)
@@ -184,17 +188,24 @@ class Hub:
         before, after = self.recent.neighbours(update)
         return Gap(update.symbol, before, after, update.epoch)
 
-    def _tell_broken(self, updates: Sequence[Update]) -> None:
-        """Something is lost that cannot be read: say so to everyone, as far as it may concern them."""
+    def _tell_broken(self, batch: Batch, after: Place) -> None:
+        """Something after that place is lost and cannot be read: say so to everyone whom it may concern."""
         logger.warning("updates were lost and cannot be read: telling gaps and newest values")
-        self.recent.break_off()
-        told: set[str] = set()
-        for update in updates:
-            if update.symbol not in told:
-                told.add(update.symbol)
-                self._tell_gap_before(update)
-            self._tell([update])
-        self._reread([symbol for symbol in self._audiences if symbol not in told])
+        self.recent.break_off(batch.told_until)
+        self._tell_overtaken(after, batch.told_until)
+        self._tell(batch.updates)
+        self._reread([symbol for symbol in self._audiences if self.recent.may_have_moved(symbol)])
+
+    def _tell_overtaken(self, after: Place, until: Place | None) -> None:
+        """Where another bridge has told more meanwhile, what was lost lies before that."""
+        now, epoch = self.alarms.now(), self.recent.epoch
+        from_ = after[1] if after[0] == epoch else 0
+        for symbol, audience in self._audiences.items():
+            to = self.recent.last_of(symbol) or 0
+            if until is not None and until[0] == epoch:
+                to = min(to, until[1] + 1)
+            if to > from_ + 1:
+                audience.tell_gap(Gap(symbol, from_, to, epoch), now)
 
     def _tell_early_subscribers(self) -> None:
         """Who subscribed before there was a live flow may have missed anything up to the last update."""
@@ -227,21 +238,13 @@ class Hub:
         # The bridge writes Redis before it tells: what was read may be on its way to us. Telling it now
         # would skip the updates before it, which are on their way too.
         await asyncio.sleep(_SETTLE_S)
-        for update in found:
-            self._tell_gap_before(update)
-            self._tell([update], is_live=False)
+        self._tell(found, is_live=False)
 
     async def _read_newest(self, symbols: list[str]) -> list[Update]:
         found = await until_it_works(
             lambda: blocking.run(reads.newest_predictions, symbols), reads.NoStoreReachable, TimeoutError
         )
         return batches.updates_of(found.values())
-
-    def _tell_gap_before(self, update: Update) -> None:
-        audience = self._audiences.get(update.symbol)
-        last = self.recent.last_of(update.symbol)
-        if audience is not None and last is not None and update.place > (self.recent.epoch, last):
-            audience.tell_gap(Gap(update.symbol, last, update.seq, update.epoch), self.alarms.now())
 
     def _leave(self, connection: Connection, symbols: Iterable[str]) -> None:
         for symbol in symbols:

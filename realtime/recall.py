@@ -21,6 +21,7 @@ from predictions.symbols import MAX_SYMBOLS
 from realtime import batches
 from realtime.batches import Place, Update
 from realtime.heard import Heard
+from realtime.known import Known
 from realtime.outbox import Item, Snapshot
 from realtime.protocol.limits import MAX_RESUMED
 from realtime.protocol.messages import Gap
@@ -55,10 +56,10 @@ class Read:
 
 @dataclass(slots=True)
 class Owed:
-    """What a subscriber gets first, and the places up to which it knows a symbol beyond our memory."""
+    """What a subscriber gets first, and what it has of a symbol that the live flow may still bring."""
 
     items: list[Item] = field(default_factory=list)
-    known: dict[str, Place] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
     # True for all that was missed, and so for all that waits.
     is_resumed: bool = False
 
@@ -100,7 +101,7 @@ class Recall:
         if since is not None:
             missed = self._missed(symbols, read, since)
             if missed is not None:
-                owed = self._catch_up(symbols, missed, since)
+                owed = self._catch_up(symbols, missed, read, since)
             else:
                 owed = self._skip(symbols, read, since)
             owed.is_resumed = True
@@ -187,15 +188,18 @@ class Recall:
         )
         return [by_place[place] for place in sorted(by_place)] if len(by_place) <= MAX_RESUMED else None
 
-    def _catch_up(self, symbols: Sequence[str], missed: list[Update], since: Since) -> Owed:
-        owed = Owed([*missed])
+    def _catch_up(self, symbols: Sequence[str], missed: list[Update], read: Read, since: Since) -> Owed:
+        owed = Owed()
+        told: dict[str, set[int]] = {}
+        for update in read.missed or ():
+            told.setdefault(update.symbol, set()).add(update.seq)
         for symbol in symbols:
+            self._add_late(owed, symbol, since)
             place = (since.epoch, since.of(symbol))
-            if place > self._heard.told_by_all(self._recent.place):
-                # It comes from a process that is ahead of this one.
-                owed.known[symbol] = place
-        for update in missed:
-            self._note_known(owed, update)
+            # One that is further comes from a process that is ahead of this one.
+            if symbol in told or place > self._heard.told_by_all(self._recent.place):
+                owed.known[symbol] = Known(*place, frozenset(told.get(symbol, ())))
+        owed.items += missed
         return owed
 
     def _skip(self, symbols: Sequence[str], read: Read, since: Since) -> Owed:
@@ -203,14 +207,22 @@ class Recall:
         owed = Owed()
         for symbol in symbols:
             update = self._newest_of(symbol, read)
-            if update is None:
-                continue
-            if read.is_unknown or update.epoch != since.epoch or update.seq > since.of(symbol):
+            has_failed = read.failed and symbol not in read.covered
+            self._add_late(owed, symbol, since)
+            if update is not None and (
+                read.is_unknown or update.epoch != since.epoch or update.seq > since.of(symbol)
+            ):
                 owed.items.append(Gap(symbol, since.of(symbol), self._end_of_gap(update), update.epoch))
                 self._add_snapshot(owed, update)
-            else:
-                owed.known[symbol] = (since.epoch, since.of(symbol))
+            elif update is not None or has_failed:
+                owed.known[symbol] = Known(since.epoch, since.of(symbol), may_miss=has_failed)
         return owed
+
+    def _add_late(self, owed: Owed, symbol: str, since: Since) -> None:
+        """A gap where something came late, behind what was seen, since the subscriber has left."""
+        seen = since.of(symbol) if since.epoch == self._recent.epoch else 0
+        if (around := self._recent.late_around(symbol, seen)) is not None:
+            owed.items.append(Gap(symbol, *around, since.epoch))
 
     def _end_of_gap(self, newest: Update) -> int:
         """The seq up to which updates may be missed: an older prediction may have come after the newest."""
@@ -225,13 +237,10 @@ class Recall:
 
     def _add_snapshot(self, owed: Owed, update: Update) -> None:
         owed.items.append(Snapshot(update))
-        self._note_known(owed, update)
-
-    def _note_known(self, owed: Owed, update: Update) -> None:
-        """A store may be ahead of our live flow, which then must not repeat what the subscriber has."""
+        # A store may be ahead of our live flow, which then must not repeat what the subscriber has.
         heard = max(self._recent.known_until, self._recent.last_of(update.symbol) or 0)
         if update.place > (self._recent.epoch, heard):
-            owed.known[update.symbol] = update.place
+            owed.known[update.symbol] = Known(*update.place)
 
 
 class _NewestReader:

@@ -34,6 +34,8 @@ class Recent:
         self._arrived: deque[str] = deque()
         self._newest: dict[str, Update] = {}
         self._last: dict[str, int] = {}
+        # Of those that are late: the last of their symbol when they came.
+        self._overtaken: dict[str, dict[int, int]] = {}
         self.epoch = ""
         # Every update of `epoch` with a greater seq, up to `last_seq`, is here.
         self.complete_after = 0
@@ -44,8 +46,8 @@ class Recent:
         # How often something was missing that could not be read.
         self.breaks = 0
         self.has_forgotten_symbols = False
-        # What was heard of a symbol until then may not be the last of it.
-        self._broken_at = 0
+        # Up to here something may be missing that could not be read.
+        self._broken_until: Place = ("", 0)
 
     def __len__(self) -> int:
         return len(self._arrived)
@@ -55,8 +57,12 @@ class Recent:
         if update.epoch != self.epoch:
             if _life(update.epoch) < _life(self.epoch):
                 return Arrival.KNOWN
-            self.begin(update.epoch, complete_after=update.seq - 1)
+            if self._is_broken:
+                self._broken_until = max(self._broken_until, (update.epoch, update.seq - 1))
+            was_broken = self._is_broken and not is_live
+            self.begin(update.epoch, complete_after=max(update.seq - 1, self._broken_in(update.epoch)))
             self.known_until = 0  # other bridges may be behind this one
+            self._is_broken = was_broken
         elif self._is_broken and is_live and update.seq > self.last_seq:
             self.complete_after = update.seq - 1
             self._is_broken = False
@@ -72,19 +78,20 @@ class Recent:
         self.last_seq = complete_after
         self.known_until = complete_after
         self._is_broken = False
-        self._broken_at = 0
         self._of.clear()
         self._arrived.clear()
         self._last.clear()
+        self._overtaken.clear()
 
-    def break_off(self) -> None:
-        """Something is missing that could not be read: only what comes from now on is complete.
+    def break_off(self, until: Place | None = None) -> None:
+        """Something is missing that could not be read: only what comes after the place `until` is complete.
 
-        How far the hole goes is not known before the next update comes: until then nothing is covered.
+        Where nobody knows how far the hole goes, nothing is covered until the next update has come.
         """
-        self._is_broken = True
         self.breaks += 1
-        self._broken_at = self.last_seq
+        self._is_broken = self._is_broken or until is None
+        self._broken_until = max(self._broken_until, until or (self.epoch, self.last_seq + 1))
+        self.complete_after = max(self.complete_after, self._broken_in(self.epoch))
 
     @property
     def place(self) -> Place:
@@ -100,7 +107,8 @@ class Recent:
         if self._is_broken or not self.epoch or since.epoch != self.epoch:
             return False
         seen = since.of(symbol)
-        return seen >= self.complete_after or self._broken_at < self._last.get(symbol, 0) <= seen
+        last = self._last.get(symbol, 0)
+        return seen >= self.complete_after or (0 < last <= seen and not self._is_behind_break(symbol))
 
     def after(self, since: Since, symbols: Iterable[str], most: int = MAX_RESUMED) -> list[Update]:
         """What is here of `symbols` after `since`, in order; of another epoch, nothing.
@@ -123,7 +131,13 @@ class Recent:
 
     def may_have_moved(self, symbol: str) -> bool:
         """True if there may be a newer value than `newest`: none is known, or none since a break."""
-        return symbol not in self._newest or 0 < self._broken_at >= self._last.get(symbol, 0)
+        return symbol not in self._newest or self._is_behind_break(symbol)
+
+    def missed_before(self, update: Update) -> int | None:
+        """The seq after which something before `update`, which is not here yet, may have been missed."""
+        if update.epoch != self.epoch:
+            return 0 if self._is_broken or (update.epoch, 0) < self._broken_until else None
+        return self._last.get(update.symbol, 0) if self._is_behind_break(update.symbol) else None
 
     def last_update(self, symbol: str) -> Update | None:
         """The last update of `symbol` that is here."""
@@ -141,6 +155,24 @@ class Recent:
                 break
         return before, after
 
+    def late_around(self, symbol: str, seen: int) -> tuple[int, int] | None:
+        """The seqs around what came late of `symbol`, after `seen` and behind it; None where nothing did.
+
+        Who was told `seen` and left cannot have been told of that.
+        """
+        late = [seq for seq, heard in self._overtaken.get(symbol, {}).items() if seq < seen <= heard]
+        if not late:
+            return None
+        held = [update.seq for update in self._of[symbol]]
+        before = max((seq for seq in held if seq < min(late)), default=0)
+        return before, min(seq for seq in (*held, self._last[symbol]) if seq > max(late))
+
+    def _is_behind_break(self, symbol: str) -> bool:
+        return (self.epoch, self._last.get(symbol, 0)) < self._broken_until
+
+    def _broken_in(self, epoch: str) -> int:
+        return self._broken_until[1] if self._broken_until[0] == epoch else 0
+
     def _place(self, update: Update) -> Arrival:
         """Put `update` into its place among those of its symbol."""
         if update.seq > self._last.get(update.symbol, 0):
@@ -156,6 +188,7 @@ class Recent:
         if index and held[index - 1].seq == update.seq:
             return Arrival.KNOWN
         held.insert(index, update)
+        self._overtaken.setdefault(update.symbol, {})[update.seq] = self._last[update.symbol]
         return Arrival.LATE
 
     def _remember(self, update: Update) -> None:
@@ -177,10 +210,14 @@ class Recent:
     def _forget_oldest(self) -> None:
         symbol = self._arrived.popleft()
         held = self._of[symbol]
-        self.known_until = max(self.known_until, held.popleft().seq)
+        forgotten = held.popleft().seq
+        self.known_until = max(self.known_until, forgotten)
+        if symbol in self._overtaken:
+            self._overtaken[symbol].pop(forgotten, None)
         self.complete_after = max(self.complete_after, self.known_until)
         if not held:
             del self._of[symbol]
+            self._overtaken.pop(symbol, None)
             if symbol not in self._newest:
                 self._last.pop(symbol, None)
 

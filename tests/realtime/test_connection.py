@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from realtime import wire
 from realtime.audience import Audience
+from realtime.known import Known
 from realtime.lag import Lag
 from realtime.protocol import limits, messages
 from realtime.protocol.codes import Close, Code
@@ -219,7 +220,7 @@ def say_everything(reader: Reader, alarms: ManualAlarms) -> None:
     reader.offer(update(101))
     connection.gap(Gap("AAPL", 1, 100, EPOCH), alarms.now())
     connection.owe([update(102)], connection.symbols["AAPL"])
-    connection.knows("AAPL", (EPOCH, 103))
+    connection.knows("AAPL", Known(EPOCH, 103))
     connection.forget(["AAPL"])
     connection.tell(Pong("late"))
     connection.refuse(Code.IDLE, "again", Close.TIMEOUT)

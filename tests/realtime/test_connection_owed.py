@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime.audience import Audience
+from realtime.known import Known
 from realtime.lag import Lag
 from realtime.outbox import Snapshot
 from realtime.protocol import limits
@@ -119,7 +120,7 @@ def test_filters_hold_for_what_is_owed_and_gaps_pass_them(reader: Reader) -> Non
 
 
 def test_live_updates_up_to_what_the_peer_knows_are_not_for_it(reader: Reader) -> None:
-    reader.connection.knows("AAPL", (EPOCH, 5))
+    reader.connection.knows("AAPL", Known(EPOCH, 5))
     assert reader.deliver(*updates(3, 4, 5)) == [False] * 3
     assert reader.deliver(update(4, "MSFT")) == [False]
     reader.deliver(update(6))
@@ -129,20 +130,20 @@ def test_live_updates_up_to_what_the_peer_knows_are_not_for_it(reader: Reader) -
 
 
 def test_a_new_life_of_the_stream_is_news_whatever_its_numbers(reader: Reader) -> None:
-    reader.connection.knows("AAPL", (EPOCH, 900))
+    reader.connection.knows("AAPL", Known(EPOCH, 900))
     reader.deliver(update(1, epoch=LATER_EPOCH))
     assert reader.seqs == [1]
 
 
 def test_an_earlier_life_is_no_news_for_a_peer_that_knows_a_later_one(reader: Reader) -> None:
-    reader.connection.knows("AAPL", (LATER_EPOCH, 2))
+    reader.connection.knows("AAPL", Known(LATER_EPOCH, 2))
     reader.deliver(*updates(900, 901))
     reader.deliver(*updates(1, 2, 3, epoch=LATER_EPOCH))
     assert reader.seqs == [3]
 
 
 def test_a_gap_before_what_the_peer_knows_is_none_for_it(reader: Reader, alarms: ManualAlarms) -> None:
-    reader.connection.knows("AAPL", (EPOCH, 5))
+    reader.connection.knows("AAPL", Known(EPOCH, 5))
     for before, after in ((1, 4), (3, 5), (4, 6)):
         reader.connection.gap(Gap("AAPL", before, after, EPOCH), alarms.now())
     assert reader.gaps == [("AAPL", 4, 6)]
@@ -153,7 +154,7 @@ def test_on_every_terms_what_the_peer_knows_is_not_repeated(
     reader: Reader, alarms: ManualAlarms, terms: Terms
 ) -> None:
     reader.follow("AAPL", terms=terms)
-    reader.connection.knows("AAPL", (EPOCH, 5))
+    reader.connection.knows("AAPL", Known(EPOCH, 5))
     for one in updates(3, 4, 5, 6, 7):
         reader.offer(one)
         alarms.advance(0.2)
@@ -168,7 +169,7 @@ def test_in_mode_latest_what_the_peer_knows_is_not_repeated_and_nothing_goes_bac
     audience.add(reader.connection, terms)
     reader.follow("AAPL", terms=terms)
     reader.connection.owe([Snapshot(update(5))], terms)
-    reader.connection.knows("AAPL", (EPOCH, 5))
+    reader.connection.knows("AAPL", Known(EPOCH, 5))
     for one in updates(3, 4, 5, 6, 7):
         audience.tell(one, alarms.now())
         alarms.advance(0.2)
@@ -176,7 +177,7 @@ def test_in_mode_latest_what_the_peer_knows_is_not_repeated_and_nothing_goes_bac
 
 
 def test_forgetting_a_symbol_forgets_what_the_peer_knows_of_it(reader: Reader) -> None:
-    reader.connection.knows("AAPL", (EPOCH, 5))
+    reader.connection.knows("AAPL", Known(EPOCH, 5))
     reader.connection.forget(["AAPL"])
     assert reader.deliver(update(3)) == [True]
 

@@ -8,6 +8,7 @@ import pytest
 
 from realtime.batches import Batch, Place, Update
 from realtime.hub import Hub
+from realtime.known import Known
 from realtime.outbox import Snapshot
 from realtime.protocol.messages import Gap
 from realtime.protocol.requests import Since
@@ -178,7 +179,7 @@ async def test_how_long_updates_took_is_measured_once_for_each_socket(desk: Desk
 
 async def test_what_is_owed_comes_first_and_is_not_repeated_by_the_live_flow(desk: Desk) -> None:
     reader = desk.reader()
-    owed = Owed([Gap("AAPL", 1, 5, EPOCH), Snapshot(update(5))], {"AAPL": (EPOCH, 5)})
+    owed = Owed([Gap("AAPL", 1, 5, EPOCH), Snapshot(update(5))], {"AAPL": Known(EPOCH, 5)})
     desk.subscribe(reader, "AAPL", owed=owed)
     await desk.tell(*updates(4, 5, 6))
     assert reader.story == [(1, 5), {5}, 6]

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from realtime.batches import Batch
+from realtime.known import Known
 from realtime.protocol.requests import Since
 from realtime.terms import Terms
-from tests.realtime.peers import DEADLINE_S, EPOCH, document, update, updates
+from tests.realtime.peers import DEADLINE_S, EPOCH, LATER_EPOCH, document, update, updates
 from tests.realtime.world import World
 
 
@@ -144,6 +145,57 @@ async def test_newest_values_wait_until_a_store_answers(world: World) -> None:
     assert reader.story == [(1, 2), 2]
 
 
+async def test_an_update_that_comes_before_the_newest_values_are_read_is_told_behind_a_gap(
+    world: World,
+) -> None:
+    reader = world.reader("AAPL", "MSFT")
+    world.record_is_away = world.stores_are_away = True
+    world.lose((2, "AAPL"), (3, "MSFT"))
+    await world.tell((4, "XOM"))
+    await world.tell((5, "AAPL"), (6, "AAPL"))
+    assert reader.story == [(1, 5), 5, 6]
+    world.stores_are_away = False
+    await world.until_reread()
+    assert reader.story == [(1, 5), 5, 6, (0, 3), 3]
+
+
+async def test_an_update_that_comes_again_does_not_end_what_is_missing(world: World) -> None:
+    reader = world.reader("AAPL")
+    world.record_is_away = world.stores_are_away = True
+    again = world.lose((2, "AAPL"))
+    world.lose((3, "AAPL"), (4, "AAPL"))
+    # The bridge tells it once more: its acknowledgement was lost.
+    await world.hub.take(Batch("a", 4, again.updates, (EPOCH, 4)))
+    assert reader.story == [(1, 2), 2]
+    assert not covers(world, 3)
+    await world.hub.take(Batch("a", 5, updates(5), (EPOCH, 4)))
+    assert reader.story == [(1, 2), 2, (2, 5), 5]
+
+
+async def test_what_was_lost_before_something_that_another_bridge_has_told_is_a_gap(world: World) -> None:
+    await world.tell(bridge="b")
+    reader = world.reader("AAPL", "MSFT")
+    world.record_is_away = True
+    world.lose((2, "AAPL"))
+    await world.tell((3, "AAPL"), (4, "AAPL"), bridge="b")
+    await world.tell()
+    await world.until_reread()
+    assert reader.story == [3, 4, (1, 3)]
+    await world.tell((5, "AAPL"))
+    assert reader.story == [3, 4, (1, 3), 5]
+
+
+async def test_what_was_lost_of_a_new_life_is_a_gap_before_what_is_heard_of_it(world: World) -> None:
+    reader = world.reader("AAPL", "MSFT")
+    world.record_is_away = True
+    world.send((1, "AAPL"), (2, "MSFT"), epoch=LATER_EPOCH)
+    await world.tell((3, "AAPL"), (4, "AAPL"), epoch=LATER_EPOCH)
+    await world.tell((5, "MSFT"), epoch=LATER_EPOCH)
+    assert reader.story == [(0, 3), 3, 4, (0, 5), 5]
+    await world.until_reread()
+    assert reader.story == [(0, 3), 3, 4, (0, 5), 5]
+
+
 async def test_many_symbols_are_read_in_slices(world: World) -> None:
     symbols = [f"S{number}" for number in range(250)]
     for start in (0, 100, 200):
@@ -236,7 +288,7 @@ async def test_those_who_subscribed_before_the_memory_was_filled_are_told_that_s
 ) -> None:
     late, batch = world.reader("AAPL", "XOM"), world.reader("AAPL", terms=Terms("batch", 0.1))
     knows = world.reader("AAPL")
-    knows.connection.knows("AAPL", (EPOCH, 3))
+    knows.connection.knows("AAPL", Known(EPOCH, 3))
     for one in updates(2, 3):
         world.hub.recent.add(one)
     world.hub._tell_early_subscribers()

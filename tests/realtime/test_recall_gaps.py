@@ -146,6 +146,63 @@ async def test_too_many_who_ask_the_record_at_once_are_told_a_gap(
     assert world.hub.recall._waiting == 0
 
 
+async def test_where_nothing_answers_what_was_missed_is_a_gap_before_the_next(world: World) -> None:
+    world.record_is_away = world.stores_are_away = True
+    reader = world.reader()
+    world.start_anew((8, "XOM"))
+    assert not await world.subscribe(reader, "AAPL", since=since(5))
+    world.stores_are_away = False
+    await world.tell((9, "AAPL"), (10, "AAPL"))
+    assert reader.story == [(5, 9), 9, 10]
+
+
+# What the stream has delivered late
+
+
+async def test_who_was_away_when_something_came_late_is_told_of_it(world: World) -> None:
+    await world.tell((4, "AAPL"), (6, "MSFT"))
+    await world.tell((3, "AAPL"))
+    away = await world.come("AAPL", "MSFT", since=since(6, AAPL=4))
+    assert away.story == [(1, 4)]
+    await world.tell((7, "AAPL"))
+    assert (await world.come("AAPL", since=since(7))).story == []
+    again = await world.come("AAPL", since=since(1))
+    assert again.story == [3, 4, 7]
+
+
+async def test_who_was_away_is_told_of_it_where_there_is_too_much_to_resume(world: World) -> None:
+    await world.tell((4, "AAPL"))
+    await world.tell((3, "AAPL"))
+    last = 5 + MAX_RESUMED
+    await world.tell(*[(seq, "AAPL") for seq in range(5, last + 1)])
+    reader = await world.come("AAPL", since=since(4))
+    assert reader.story == [(1, 4), (4, last), {last}]
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_what_the_record_gets_after_what_was_told_from_it_is_a_gap(world: World, is_lost: bool) -> None:
+    """The process has not heard of 6 yet, the record has; 4 comes to both behind it."""
+    await world.tell((3, "MSFT"))
+    world.start_anew((3, "MSFT"))
+    on_its_way = world.send((6, "AAPL"))
+    reader = await world.come("AAPL", since=since(1))
+    assert reader.story == [6]
+    if not is_lost:
+        await world.hub.take(on_its_way)
+    await world.tell((4, "AAPL"))
+    await world.tell((7, "AAPL"))
+    # What a process has not heard of itself it does not name as the one before.
+    assert reader.story == [6, (1 if is_lost else 0, 6), 7]
+
+
+async def test_who_comes_from_a_process_that_is_ahead_is_told_of_what_comes_late_to_all(world: World) -> None:
+    on_its_way = world.send((6, "AAPL"))
+    reader = await world.come("AAPL", since=since(6))
+    await world.hub.take(on_its_way)
+    await world.tell((4, "AAPL"))
+    assert reader.story == [(1, 6)]
+
+
 # An older prediction that was published later
 
 

@@ -243,3 +243,63 @@ def test_after_a_break_what_was_overtaken_before_it_is_late_and_not_known() -> N
     memory.break_off()
     assert memory.add(update(4)) is LATE
     assert memory.add(update(2)) is KNOWN
+
+
+def test_a_break_whose_end_is_known_ends_there_whatever_comes_again() -> None:
+    memory = filled(1, 2)
+    memory.break_off((EPOCH, 5))  # 3 to 5 were lost
+    assert memory.may_have_moved("AAPL")
+    assert memory.add(update(3)) is NEXT
+    assert [covers(memory, seq) for seq in (2, 3, 4, 5)] == [False, False, False, True]
+    assert memory.missed_before(update(6)) == 3
+    memory.add(update(6))
+    assert memory.missed_before(update(7)) is None
+    assert [covers(memory, seq) for seq in (4, 5, 6)] == [False, True, True]
+
+
+def test_a_break_that_reaches_into_another_life_is_one_there() -> None:
+    memory = filled(1, 2)
+    memory.break_off((LATER_EPOCH, 5))
+    first = update(3, epoch=LATER_EPOCH)
+    assert memory.missed_before(first) == 0
+    memory.add(first)
+    assert memory.complete_after == 5
+    assert memory.missed_before(update(9, epoch=LATER_EPOCH)) == 3
+    assert memory.missed_before(update(9, "MSFT", epoch=LATER_EPOCH)) == 0
+
+
+def test_without_a_break_nothing_was_missed_before_an_update() -> None:
+    memory = filled(1, 2)
+    for one in (update(9), update(9, "MSFT"), update(9, epoch=LATER_EPOCH)):
+        assert memory.missed_before(one) is None
+
+
+def test_what_came_late_is_known_to_those_alone_who_were_told_something_after_it() -> None:
+    memory = filled(1, 4, 7)
+    assert memory.add(update(3)) is LATE
+    memory.add(update(9))
+    assert [memory.late_around("AAPL", seen) for seen in (2, 3, 4, 7, 8, 9)] == [
+        None,
+        None,
+        (1, 4),
+        (1, 4),
+        None,
+        None,
+    ]
+    assert memory.add(update(6)) is LATE
+    assert memory.late_around("AAPL", 7) == (1, 7)
+    assert memory.late_around("AAPL", 9) == (4, 7)
+    assert memory.late_around("MSFT", 9) is None
+
+
+def test_what_came_late_is_forgotten_with_the_rest() -> None:
+    memory = filled(1, 4, capacity=3)
+    memory.add(update(3))
+    assert memory.late_around("AAPL", 4) == (1, 4)
+    memory.add(update(5))  # 1 goes
+    assert memory.late_around("AAPL", 4) == (0, 4)
+    for seq in (6, 7):
+        memory.add(update(seq, "MSFT"))
+    assert memory.late_around("AAPL", 4) is None
+    memory.add(update(1, epoch=LATER_EPOCH))
+    assert memory.late_around("AAPL", 4) is None

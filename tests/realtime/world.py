@@ -39,6 +39,7 @@ class World:
         self.asked_newest: list[list[str]] = []
         self.was_asked_newest = asyncio.Event()
         self.numbers: dict[str, int] = {}
+        self.told_until: dict[str, Place] = {}
         self._loop = asyncio.get_running_loop()
         monkeypatch.setattr(healing, "read_missed", self._read_missed)
         monkeypatch.setattr(reads, "newest_predictions", self._newest_predictions)
@@ -57,9 +58,14 @@ class World:
     def send(self, *told: tuple[int, str], bridge: str = "a", epoch: str = EPOCH) -> Batch:
         """A batch that is recorded and on its way; without updates a beat."""
         made = [document(seq, symbol, epoch=epoch) for seq, symbol in told]
+        # A bridge that comes anew has looked how far the record goes.
+        furthest = max((update_of(one).place for one in self.recorded), default=("", 0))
+        self.told_until.setdefault(bridge, furthest)
         self.recorded += made
         self.numbers[bridge] = self.numbers.get(bridge, 0) + bool(told)
-        return Batch(bridge, self.numbers[bridge], [update_of(one) for one in made])
+        batch = Batch(bridge, self.numbers[bridge], [update_of(one) for one in made], self.told_until[bridge])
+        self.told_until[bridge] = max(self.told_until[bridge], *(one.place for one in batch.updates), ("", 0))
+        return batch
 
     def lose(self, *told: tuple[int, str], bridge: str = "a") -> Batch:
         """A batch that is recorded and does not arrive."""
