@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 from redis import Redis
 
@@ -21,6 +23,15 @@ def valkey_mb(ground: Ground) -> float:
     """What Valkey has allocated."""
     with Redis.from_url(ground.redis_url) as client:
         return float(client.info("memory")["used_memory"]) / 2**20
+
+
+def nats_mb(profile: str) -> float:
+    """What NATS' heap holds once its garbage is collected, told at the URL `profile`."""
+    told = httpx.get(f"{profile}/debug/pprof/heap", params={"gc": 1, "debug": 1}, timeout=10).text
+    found = re.search(r"^# HeapAlloc = (\d+)$", told, re.MULTILINE)
+    if found is None:
+        raise ValueError("NATS does not tell of its heap")
+    return int(found[1]) / 2**20
 
 
 def count_valkey_keys(ground: Ground) -> int:

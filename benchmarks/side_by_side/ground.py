@@ -23,12 +23,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Servers that are up. `environ` leads the gateway, the peers and the feeder to them."""
+    """Servers that are up. `environ` leads the gateway, the peers and the feeder to them.
+
+    At `nats_profile` NATS tells of its own memory.
+    """
 
     folder: Path
     environ: dict[str, str]
     pids: dict[str, int]
     key: str
+    nats_profile: str = ""
 
     @property
     def redis_url(self) -> str:
@@ -81,6 +85,7 @@ def _bring_up(folder: Path, database: str, nats_sync: str, stack: contextlib.Exi
     pids = {}
     redis = embedded.valkey(folder / "valkey", embedded.free_port())
     nats = embedded.nats(folder / "nats", embedded.free_port())
+    nats_profile = tell_of_memory(folder / "nats" / "nats.conf")
     if nats_sync == "default":
         configuration = folder / "nats" / "nats.conf"
         configuration.write_text(configuration.read_text().replace(", sync_interval: always", ""))
@@ -104,9 +109,17 @@ def _bring_up(folder: Path, database: str, nats_sync: str, stack: contextlib.Exi
     }
     manage("migrate", environ=environ)
     key = manage("create_key", "--account", "benchmark", "--tier", "enterprise", environ=environ)
-    ground = Ground(folder, environ, pids, key.splitlines()[-1])
+    ground = Ground(folder, environ, pids, key.splitlines()[-1], nats_profile)
     send_times.create(ground.times)
     return ground
+
+
+def tell_of_memory(configuration: Path) -> str:
+    """Let the NATS of `configuration` tell of its memory, at the URL that is returned."""
+    port = embedded.free_port()
+    with configuration.open("a") as file:
+        file.write(f"prof_port: {port}\n")
+    return f"http://{embedded.LOOPBACK}:{port}"
 
 
 def manage(*arguments: str, environ: dict[str, str]) -> str:

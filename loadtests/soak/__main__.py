@@ -36,6 +36,7 @@ MODULE = "loadtests.soak"
 # What a process remembers of the flow is full before the first sample. More would wait in the buffers of
 # sockets, which get 10 frames a second, each with the updates of one of 100 symbols.
 _FILL_PER_S = 900.0
+_NATS_GROWS_MB = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +80,20 @@ async def measure(sites: Sites, chosen: SoakOptions) -> Result:
         await staying.receive_all(await site.supply.feeder.feed(_FILL_PER_S, chosen.fill / _FILL_PER_S))
         staying.count_anew()
         samples = Samples(site)
+        nats_before = await samples.nats_at_rest()
         taken, let_in, refused = await _load_and_sample(site, plan, chosen, samples, visiting)
         lost = await staying.receive_all(taken.fed)
         staying.vanish()
         visiting.vanish()
+        nats_after = await samples.nats_at_rest()
     verdicts = [look(series) for series in samples.series()]
     targets = [Target("updates lost on sockets that stay", lost, 0, "")]
     targets += [Target("sockets not let in", refused, 0, "")]
     targets += [Target("errors", 100 * taken.ledger.error_share, 1, " %")]
     targets += [Target("series that are not flat", sum(not one.is_flat for one in verdicts), 0, "")]
+    if nats_before is not None and nats_after is not None:
+        growth = nats_after - nats_before
+        targets.append(Target("growth of what NATS holds at rest", growth, _NATS_GROWS_MB, " MB"))
     return Result(_section(chosen, taken, let_in, targets, verdicts), targets)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts as tables of Markdown: what must be flat, and what grows by design with its rate. Pure."""
+"""Verdicts as tables of Markdown: what must be flat, and what may grow, with its rate. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.side_by_side.tables import align
 from loadtests.soak.flatness import UNITS, Verdict
 
-# What grows by design by less than this an hour is not worth a line.
+# What grows by less than this an hour is not worth a line.
 _WORTH_A_LINE = 1.0
 
 
@@ -35,7 +35,7 @@ def tell(verdicts: Sequence[Verdict]) -> str:
             ),
             align(
                 [
-                    ["Grows by design", "after settling", "at the end", "an hour", "±"],
+                    ["Grows by design, or rises and falls", "after settling", "at the end", "an hour", "±"],
                     *(_line(one) for one in sorted(growing, key=lambda one: -one.per_hour)),
                 ]
             ),
