@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections, reset_queries
 
 from gateway_project.admission import Refused
-from observability import exposition, metrics
+from observability import blocking, exposition, metrics
 
 T = TypeVar("T")
 
@@ -48,10 +48,7 @@ def _as_a_request(function: Callable[..., T], *args: Any) -> T:
     """With what Django does to its connections where a request begins, and where it ends."""
     reset_queries()
     close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        close_old_connections()
+    return blocking.with_connection_returned(functools.partial(function, *args))
 
 
 def _sample() -> None:

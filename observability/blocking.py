@@ -28,10 +28,11 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     loop = asyncio.get_running_loop()
     # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes together with the result.
     async with asyncio.timeout(TIMEOUT_S):
-        return await loop.run_in_executor(_pool, _with_connection_returned, call)
+        return await loop.run_in_executor(_pool, with_connection_returned, call)
 
 
-def _with_connection_returned(call: Callable[[], T]) -> T:
+def with_connection_returned(call: Callable[[], T]) -> T:
+    """Make the call, and give the database connection of this thread back whatever comes of it."""
     try:
         return call()
     finally:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway_project import django_queue
 from gateway_project.admission import Refused
+from observability import blocking
 
 _around: contextvars.ContextVar[str] = contextvars.ContextVar("around", default="nothing")
 
@@ -25,7 +26,8 @@ async def test_the_connection_of_a_function_is_given_back_whatever_it_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given_back = []
-    monkeypatch.setattr(django_queue, "close_old_connections", lambda: given_back.append(True))
+    for module in (django_queue, blocking):
+        monkeypatch.setattr(module, "close_old_connections", lambda: given_back.append(True))
     assert await django_queue.run(len, "ab") == 2
     with pytest.raises(TypeError):
         await django_queue.run(len, 1)
