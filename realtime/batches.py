@@ -56,13 +56,15 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     """A batch as a hub receives it.
 
     `told_until` is the furthest place that may have been told before it, by this bridge or by a forerunner:
-    whatever was lost lies there or before. None where the bridge does not know yet.
+    whatever was lost lies there or before. `late_from` is the lowest place that it has told lately behind a
+    further one: what was lost may lie there. Both are None for bridges of older versions.
     """
 
     bridge: str
     number: int
     updates: list[Update]
     told_until: Place | None = None
+    late_from: Place | None = None
 
     @property
     def follows(self) -> int:

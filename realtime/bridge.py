@@ -11,17 +11,19 @@ import contextlib
 import re
 import time
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.db import Error as DatabaseFailure
 from redis.exceptions import RedisError
 
 from events import prediction_updated, streams
 from events.prediction_updated import PayloadRefused
 from events.pulling import Pulled
-from observability import metrics
+from observability import blocking, metrics
 from observability.outages import Outage
 from observability.retries import until_it_works
 from predictions import documents, ingest
@@ -34,6 +36,8 @@ from realtime.courier import InThread, Recorded
 
 DURABLE = "gateway-bridge"
 _BEAT_S = 1.0
+# A hub that loses batches knows of it within a second, which is fewer than these.
+_LATELY = 100
 
 
 class Layer:
@@ -76,6 +80,8 @@ class Predictions:
         self._batches_told = 0
         # The furthest place that was told; what was recorded before the start may have been.
         self._told_until: Place | None = None
+        # Numbers of batches that were late, and the lowest place in each.
+        self._late: deque[tuple[int, Place]] = deque(maxlen=_LATELY)
 
     def decode(self, pulled: Pulled) -> Published:
         """The document of a message that fits; raises `PayloadRefused`."""
@@ -112,18 +118,32 @@ class Predictions:
             batches.update_of(one.document, published_us=one.published_us, bridged_us=bridged_us)
             for one in told
         ]
-        batch = Batch(self._id, self._batches_told + 1, updates, self._told_until)
+        number, places = self._batches_told + 1, [one.place for one in updates]
+        batch = Batch(self._id, number, updates, self._told_until, self._late_from())
         await self._layer.send(batches.GROUP, batches.encode(batch))
-        self._batches_told += 1
-        self._told_until = max(self._told_until or updates[0].place, *(one.place for one in updates))
+        self._batches_told = number
+        if self._told_until is not None and min(places) <= self._told_until:
+            self._late.append((number, min(places)))
+        self._told_until = max(self._told_until or places[0], *places)
         metrics.bridge_batches.inc()
         metrics.bridge_batch_events.observe(len(told))
         for one in told:
             metrics.bridge_lag.observe(max(0, bridged_us - one.published_us) / 1e6)
 
     async def beat(self) -> None:
-        """Repeat the number of the last batch every second: a hub that has lost it hears of it."""
+        """Repeat the number of the last batch every second: a hub that has lost it hears of it.
+
+        A hub that has lost what a forerunner told asks how far that went: before this bridge knows, it says
+        nothing.
+        """
+        found = await until_it_works(lambda: blocking.run(last_place), DatabaseFailure, TimeoutError)
+        if self._told_until is None:
+            self._told_until = found
         while True:
             await asyncio.sleep(_BEAT_S)
-            beat = Batch(self._id, self._batches_told, [], self._told_until)
+            beat = Batch(self._id, self._batches_told, [], self._told_until, self._late_from())
             await self._layer.try_to_send(batches.GROUP, batches.encode(beat))
+
+    def _late_from(self) -> Place | None:
+        lately = (place for number, place in self._late if number > self._batches_told - _LATELY)
+        return min(lately, default=None)

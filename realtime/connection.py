@@ -134,7 +134,7 @@ class Connection:
 
     def deliver(self, update: Update, framed: bytes, now: float) -> bool:
         """Send a live update, of which `framed` is the plain frame; False if it has to wait."""
-        if self._is_clear and now >= self._pace.next_free:
+        if self._is_clear and update.symbol not in self._known and now >= self._pace.next_free:
             self._pace.spend(now)
             self.sent += 1
             self._write(framed)
@@ -412,7 +412,6 @@ class Connection:
         self._is_clear = (
             not self.closed
             and self._blocked_since is None
-            and not self._known
             and (self._outbox is None or not self._outbox.updates)
         )
 

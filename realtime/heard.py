@@ -52,6 +52,10 @@ class Heard:
             known = _Bridge(batch.number, newest)
         elif batch.follows > known.number:
             missing_after = known.place
+        if missing_after is not None and batch.late_from is not None:
+            # The last place below all that may be missing.
+            epoch, seq = batch.late_from
+            missing_after = min(missing_after, (epoch, seq - 1))
         self._messages += 1
         known.heard_at = self._messages
         known.number = max(known.number, batch.number)
@@ -66,7 +70,7 @@ class Heard:
         living = (
             bridge for bridge in self._bridges.values() if bridge.heard_at > self._messages - _DEAD_AFTER
         )
-        return min((bridge.place for bridge in living), default=newest)
+        return min((newest, *(bridge.place for bridge in living)))
 
     def whole_until(self, place: Place) -> None:
         """Everything between what `hear` returned last and `place` was read again, whoever was to tell it.

@@ -126,8 +126,8 @@ class Hub:
             connection.symbols[symbol] = terms
         if owed is not None:
             connection.owe(owed.items, terms)
-            for symbol, has in owed.known.items():
-                connection.knows(symbol, has)
+            for symbol, what in owed.known.items():
+                connection.knows(symbol, what)
         return hastened
 
     def unsubscribe(self, connection: Connection, symbols: Iterable[str]) -> list[str]:
@@ -168,7 +168,7 @@ class Hub:
     def _tell(self, updates: Sequence[Update], *, is_live: bool = True) -> None:
         now, wall_us = self.alarms.now(), time.time_ns() // 1000
         for update in updates:
-            missed_after = self.recent.missed_before(update)
+            missed_after = self.recent.missed_before(update, is_live=is_live)
             arrival = self.recent.add(update, is_live=is_live)
             audience = self._audiences.get(update.symbol)
             if audience is None or arrival is Arrival.KNOWN:
@@ -191,7 +191,7 @@ class Hub:
     def _tell_broken(self, batch: Batch, after: Place) -> None:
         """Something after that place is lost and cannot be read: say so to everyone whom it may concern."""
         logger.warning("updates were lost and cannot be read: telling gaps and newest values")
-        self.recent.break_off(batch.told_until)
+        self.recent.break_off(batch.told_until, after=after)
         self._tell_overtaken(after, batch.told_until)
         self._tell(batch.updates)
         self._reread([symbol for symbol in self._audiences if self.recent.may_have_moved(symbol)])
@@ -238,7 +238,7 @@ class Hub:
         # The bridge writes Redis before it tells: what was read may be on its way to us. Telling it now
         # would skip the updates before it, which are on their way too.
         await asyncio.sleep(_SETTLE_S)
-        self._tell(found, is_live=False)
+        self._tell(sorted(found, key=lambda update: update.place), is_live=False)
 
     async def _read_newest(self, symbols: list[str]) -> list[Update]:
         found = await until_it_works(

@@ -28,7 +28,7 @@ class Known(NamedTuple):
     def has(self, update: Update, *, heard: int) -> bool:
         """True for an update that the peer has; `heard` was the last seq of its symbol when it came.
 
-        One that is late came after `heard` to everyone: who is not beyond that cannot have been told of it.
+        One that is late comes after `heard`, as a rule to everyone: who is not beyond that cannot have it.
         """
         if update.epoch != self.epoch:
             return update.epoch < self.epoch

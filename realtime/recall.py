@@ -197,8 +197,11 @@ class Recall:
             self._add_late(owed, symbol, since)
             place = (since.epoch, since.of(symbol))
             # One that is further comes from a process that is ahead of this one.
-            if symbol in told or place > self._heard.told_by_all(self._recent.place):
-                owed.known[symbol] = Known(*place, frozenset(told.get(symbol, ())))
+            heard = (self._recent.epoch, self._recent.last_of(symbol) or 0)
+            known = Known(*place, frozenset(told.get(symbol, ())))
+            is_ahead = place > self._heard.told_by_all(self._recent.place)
+            if is_ahead or (known.told and known.until > heard):
+                owed.known[symbol] = known
         owed.items += missed
         return owed
 
@@ -209,9 +212,9 @@ class Recall:
             update = self._newest_of(symbol, read)
             has_failed = read.failed and symbol not in read.covered
             self._add_late(owed, symbol, since)
-            if update is not None and (
-                read.is_unknown or update.epoch != since.epoch or update.seq > since.of(symbol)
-            ):
+            seen = (since.epoch, since.of(symbol))
+            last = (self._recent.epoch, self._recent.last_of(symbol) or 0)
+            if update is not None and (read.is_unknown or max(update.place, last) > seen):
                 owed.items.append(Gap(symbol, since.of(symbol), self._end_of_gap(update), update.epoch))
                 self._add_snapshot(owed, update)
             elif update is not None or has_failed:
@@ -238,8 +241,7 @@ class Recall:
     def _add_snapshot(self, owed: Owed, update: Update) -> None:
         owed.items.append(Snapshot(update))
         # A store may be ahead of our live flow, which then must not repeat what the subscriber has.
-        heard = max(self._recent.known_until, self._recent.last_of(update.symbol) or 0)
-        if update.place > (self._recent.epoch, heard):
+        if update.place > (self._recent.epoch, self._recent.last_of(update.symbol) or 0):
             owed.known[update.symbol] = Known(*update.place)
 
 

@@ -15,6 +15,7 @@ from realtime.protocol.limits import MAX_RESUMED
 from realtime.protocol.requests import Since
 
 MOST_SYMBOLS = 100_000
+_MOST_LOSSES = 32
 
 
 class Arrival(Enum):
@@ -35,7 +36,9 @@ class Recent:
         self._newest: dict[str, Update] = {}
         self._last: dict[str, int] = {}
         # Of those that are late: the last of their symbol when they came.
-        self._overtaken: dict[str, dict[int, int]] = {}
+        self._late: dict[str, dict[int, int]] = {}
+        # Of what was lost: after which seq, before which, and the last of all that was heard then.
+        self._lost: deque[tuple[int, int, int]] = deque(maxlen=_MOST_LOSSES)
         self.epoch = ""
         # Every update of `epoch` with a greater seq, up to `last_seq`, is here.
         self.complete_after = 0
@@ -57,14 +60,14 @@ class Recent:
         if update.epoch != self.epoch:
             if _life(update.epoch) < _life(self.epoch):
                 return Arrival.KNOWN
-            if self._is_broken:
-                self._broken_until = max(self._broken_until, (update.epoch, update.seq - 1))
+            if self._is_broken or self._broken_until >= (self.epoch, 1):
+                self._broken_until = max(self._broken_until, (update.epoch, max(1, update.seq - 1)))
             was_broken = self._is_broken and not is_live
             self.begin(update.epoch, complete_after=max(update.seq - 1, self._broken_in(update.epoch)))
             self.known_until = 0  # other bridges may be behind this one
             self._is_broken = was_broken
         elif self._is_broken and is_live and update.seq > self.last_seq:
-            self.complete_after = update.seq - 1
+            self.complete_after = max(update.seq - 1, self._broken_in(self.epoch))
             self._is_broken = False
         arrival = self._place(update)
         if arrival is not Arrival.KNOWN:
@@ -81,16 +84,22 @@ class Recent:
         self._of.clear()
         self._arrived.clear()
         self._last.clear()
-        self._overtaken.clear()
+        self._late.clear()
+        self._lost.clear()
 
-    def break_off(self, until: Place | None = None) -> None:
-        """Something is missing that could not be read: only what comes after the place `until` is complete.
+    def break_off(self, until: Place | None = None, *, after: Place = ("", 0)) -> None:
+        """Something after the place `after` is missing and could not be read; after `until` nothing is.
 
         Where nobody knows how far the hole goes, nothing is covered until the next update has come.
         """
         self.breaks += 1
         self._is_broken = self._is_broken or until is None
+        # That is beyond the last of every symbol.
         self._broken_until = max(self._broken_until, until or (self.epoch, self.last_seq + 1))
+        from_ = after[1] if after[0] == self.epoch else 0
+        to = until[1] + 1 if until is not None and until[0] == self.epoch else self.last_seq
+        if self.last_seq > from_:
+            self._lost.append((from_, min(to, self.last_seq), self.last_seq))
         self.complete_after = max(self.complete_after, self._broken_in(self.epoch))
 
     @property
@@ -104,7 +113,12 @@ class Recent:
 
     def covers(self, symbol: str, since: Since) -> bool:
         """True if everything of `symbol` after `since` is here, which may be nothing."""
-        if self._is_broken or not self.epoch or since.epoch != self.epoch:
+        if (
+            self._is_broken
+            or self._broken_until[0] > self.epoch
+            or not self.epoch
+            or since.epoch != self.epoch
+        ):
             return False
         seen = since.of(symbol)
         last = self._last.get(symbol, 0)
@@ -133,11 +147,13 @@ class Recent:
         """True if there may be a newer value than `newest`: none is known, or none since a break."""
         return symbol not in self._newest or self._is_behind_break(symbol)
 
-    def missed_before(self, update: Update) -> int | None:
+    def missed_before(self, update: Update, *, is_live: bool = True) -> int | None:
         """The seq after which something before `update`, which is not here yet, may have been missed."""
         if update.epoch != self.epoch:
-            return 0 if self._is_broken or (update.epoch, 0) < self._broken_until else None
-        return self._last.get(update.symbol, 0) if self._is_behind_break(update.symbol) else None
+            is_behind = self._is_broken or self._broken_until >= (self.epoch, 1)
+            return 0 if is_behind or not is_live else None
+        is_behind = not is_live or self._is_behind_break(update.symbol)
+        return self._last.get(update.symbol, 0) if is_behind else None
 
     def last_update(self, symbol: str) -> Update | None:
         """The last update of `symbol` that is here."""
@@ -156,16 +172,19 @@ class Recent:
         return before, after
 
     def late_around(self, symbol: str, seen: int) -> tuple[int, int] | None:
-        """The seqs around what came late of `symbol`, after `seen` and behind it; None where nothing did.
+        """The seqs around what came late of `symbol`, or was lost, behind `seen` and after it was told.
 
-        Who was told `seen` and left cannot have been told of that.
+        Who was told `seen` and left cannot have been told of that. None where there is nothing.
         """
-        late = [seq for seq, heard in self._overtaken.get(symbol, {}).items() if seq < seen <= heard]
-        if not late:
+        around = [(from_, min(to, seen)) for from_, to, last in self._lost if from_ + 1 < seen <= last]
+        late = [seq for seq, heard in self._late.get(symbol, {}).items() if seq < seen <= heard]
+        if late:
+            held = [update.seq for update in self._of[symbol]]
+            before = max((seq for seq in held if seq < min(late)), default=0)
+            around.append((before, min(seq for seq in (*held, self._last[symbol]) if seq > max(late))))
+        if not around:
             return None
-        held = [update.seq for update in self._of[symbol]]
-        before = max((seq for seq in held if seq < min(late)), default=0)
-        return before, min(seq for seq in (*held, self._last[symbol]) if seq > max(late))
+        return min(from_ for from_, _ in around), max(to for _, to in around)
 
     def _is_behind_break(self, symbol: str) -> bool:
         return (self.epoch, self._last.get(symbol, 0)) < self._broken_until
@@ -188,7 +207,7 @@ class Recent:
         if index and held[index - 1].seq == update.seq:
             return Arrival.KNOWN
         held.insert(index, update)
-        self._overtaken.setdefault(update.symbol, {})[update.seq] = self._last[update.symbol]
+        self._late.setdefault(update.symbol, {})[update.seq] = self._last[update.symbol]
         return Arrival.LATE
 
     def _remember(self, update: Update) -> None:
@@ -212,12 +231,12 @@ class Recent:
         held = self._of[symbol]
         forgotten = held.popleft().seq
         self.known_until = max(self.known_until, forgotten)
-        if symbol in self._overtaken:
-            self._overtaken[symbol].pop(forgotten, None)
+        if symbol in self._late:
+            self._late[symbol].pop(forgotten, None)
         self.complete_after = max(self.complete_after, self.known_until)
         if not held:
             del self._of[symbol]
-            self._overtaken.pop(symbol, None)
+            self._late.pop(symbol, None)
             if symbol not in self._newest:
                 self._last.pop(symbol, None)
 

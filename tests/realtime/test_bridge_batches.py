@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,12 +11,13 @@ import redis
 from django.conf import settings
 
 from observability import blocking
+from observability.tasks import end
 from predictions import ingest
 from predictions.documents import PredictionDocument
-from realtime import batches
+from realtime import batches, bridge
 from realtime.batches import Batch
 from realtime.bridge import Layer, Predictions, Published
-from tests.realtime.peers import EPOCH, document
+from tests.realtime.peers import DEADLINE_S, EPOCH, document
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -28,10 +30,16 @@ class Listening(Layer):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Batch] = []
+        self.was_sent = asyncio.Event()
 
     async def send(self, group: str, message: dict[str, Any]) -> None:
         """Keep the batch."""
         self.sent.append(batches.decode(message))
+        self.was_sent.set()
+
+    async def try_to_send(self, group: str, message: dict[str, Any]) -> None:
+        """Keep the beat."""
+        await self.send(group, message)
 
 
 async def in_thread(function: Callable[..., R], *args: Any) -> R:
@@ -58,4 +66,21 @@ async def test_a_batch_tells_how_far_those_before_it_went(redis_client: redis.Re
         (2, (EPOCH, 12)),
         (3, (EPOCH, 12)),
     ]
+    # Who has lost the second has to look below 8.
+    assert [one.late_from for one in layer.sent] == [None, None, (EPOCH, 8)]
     assert [[update.seq for update in one.updates] for one in layer.sent] == [[8, 12], [9, 8], [13]]
+
+
+async def test_the_first_beat_tells_how_far_a_forerunner_may_have_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bridge, "_BEAT_S", 0.01)
+    await blocking.run(ingest.record_batch, [document(7, "MSFT")])
+    layer = Listening()
+    beating = asyncio.create_task(
+        Predictions(layer, symbol_pattern=settings.GATEWAY.compiled_symbol_pattern).beat()
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        await layer.was_sent.wait()
+    await end([beating])
+    assert layer.sent[0] == Batch(layer.sent[0].bridge, 0, [], (EPOCH, 7))

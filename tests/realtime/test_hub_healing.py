@@ -185,6 +185,58 @@ async def test_what_was_lost_before_something_that_another_bridge_has_told_is_a_
     assert reader.story == [3, 4, (1, 3), 5]
 
 
+async def test_newest_values_of_the_stores_come_behind_a_gap(world: World) -> None:
+    await world.tell(bridge="b")
+    reader = world.reader("AAPL")
+    world.record_is_away = world.stores_are_away = True
+    on_its_way = world.send((5, "AAPL"))
+    world.lose((6, "AAPL"), (7, "AAPL"), bridge="b")
+    # By a bridge of an older version, which does not say how far those before it went.
+    await world.hub.take(Batch("c", 0, []))
+    await world.hub.take(on_its_way)
+    assert reader.story == [(1, 5), 5]
+    world.stores_are_away = False
+    await world.until_reread()
+    assert reader.story == [(1, 5), 5, (5, 7), 7]
+
+
+@pytest.mark.parametrize("record_is_away", [False, True])
+async def test_something_late_that_is_lost_is_looked_for_where_it_belongs(
+    world: World, record_is_away: bool
+) -> None:
+    reader = world.reader("AAPL")
+    await world.tell((10, "AAPL"))
+    world.record_is_away = record_is_away
+    world.lose((3, "AAPL"))
+    await world.tell()
+    assert reader.story in ([10, (1, 10)], [10, (2, 10)])
+    await world.tell((11, "AAPL"))
+    assert reader.story[-1] == 11
+
+
+async def test_a_new_life_does_not_end_what_was_lost_before_it(world: World) -> None:
+    reader = world.reader("AAPL")
+    world.record_is_away = world.stores_are_away = True
+    world.lose((3, "AAPL"))
+    await world.tell()
+    await world.tell((1, "MSFT"), (2, "AAPL"), (3, "AAPL"), epoch=LATER_EPOCH)
+    assert reader.story == [(0, 2), 2, 3]
+
+
+async def test_who_was_away_is_told_of_what_was_lost_before_the_place_he_comes_with(world: World) -> None:
+    await world.tell(bridge="b")
+    await world.tell((4, "AAPL"), (5, "AAPL"), bridge="b")
+    world.record_is_away = True
+    world.lose((3, "AAPL"))
+    await world.tell()
+    back = await world.come("AAPL", since=Since(EPOCH, 5))
+    assert back.story == [(1, 4)]
+    world.record_is_away = False
+    await world.tell((6, "AAPL"))
+    assert back.story == [(1, 4), 6]
+    assert (await world.come("AAPL", since=Since(EPOCH, 6))).story == []
+
+
 async def test_what_was_lost_of_a_new_life_is_a_gap_before_what_is_heard_of_it(world: World) -> None:
     reader = world.reader("AAPL", "MSFT")
     world.record_is_away = True

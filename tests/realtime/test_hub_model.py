@@ -118,10 +118,11 @@ class Play:
         self.overtaken.append((self.seq, symbol))
         self.late.add(self.seq)
 
-    async def redeliver(self, bridge: str) -> None:
+    async def redeliver(self, bridge: str, arrives: bool) -> None:
         """What was overtaken is delivered after all."""
         if self.overtaken:
-            self.on_their_way[bridge].append((self.world.send(self.overtaken.pop(0), bridge=bridge), True))
+            batch = self.world.send(self.overtaken.pop(0), bridge=bridge)
+            self.on_their_way[bridge].append((batch, arrives))
 
     async def outage(self, record_is_away: bool, stores_are_away: bool) -> None:
         """The record goes, or comes back, alone or with all that knows the newest values."""
@@ -163,7 +164,7 @@ class Play:
         """Everything is back, and everyone has heard of everything."""
         await self.outage(record_is_away=False, stores_are_away=False)
         while self.overtaken:
-            await self.redeliver("a")
+            await self.redeliver("a", arrives=True)
         for bridge, waiting in self.on_their_way.items():
             while waiting:
                 await self.arrive(bridge)
@@ -221,7 +222,7 @@ STEPS = st.one_of(
     st.tuples(st.just("arrive"), BRIDGES),
     st.tuples(st.just("repeat"), BRIDGES, st.integers(0, 3)),
     st.tuples(st.just("overtake"), st.sampled_from(SYMBOLS)),
-    st.tuples(st.just("redeliver"), BRIDGES),
+    st.tuples(st.just("redeliver"), BRIDGES, ARRIVES),
     st.tuples(st.just("outage"), st.booleans(), st.booleans()),
     st.tuples(
         st.just("come"),

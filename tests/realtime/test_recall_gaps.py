@@ -156,6 +156,27 @@ async def test_where_nothing_answers_what_was_missed_is_a_gap_before_the_next(wo
     assert reader.story == [(5, 9), 9, 10]
 
 
+async def test_where_nothing_answers_an_earlier_life_is_not_told_to_who_knows_a_later_one(
+    world: World,
+) -> None:
+    on_its_way = world.send((1, "AAPL"), (2, "AAPL"), epoch=LATER_EPOCH)
+    world.record_is_away = world.stores_are_away = True
+    reader = world.reader()
+    assert not await world.subscribe(reader, "AAPL", since=since(2, LATER_EPOCH))
+    await world.hub.take(on_its_way)
+    await world.tell((3, "AAPL"), epoch=LATER_EPOCH)
+    assert reader.seqs == [3]
+
+
+async def test_a_newest_value_that_memory_has_no_update_of_is_not_repeated(world: World) -> None:
+    world.start_anew((101, "MSFT"))
+    old = world.send((50, "AAPL"))
+    reader = await world.come("AAPL")
+    await world.hub.take(old)
+    await world.tell((102, "AAPL"))
+    assert reader.story == [{50}, 102]
+
+
 # What the stream has delivered late
 
 

@@ -268,6 +268,21 @@ def test_a_break_that_reaches_into_another_life_is_one_there() -> None:
     assert memory.missed_before(update(9, "MSFT", epoch=LATER_EPOCH)) == 0
 
 
+def test_while_a_break_reaches_into_another_life_nothing_of_this_one_is_covered() -> None:
+    memory = filled(1, 2)
+    memory.break_off((LATER_EPOCH, 1))
+    assert not any(covers(memory, seq) for seq in (1, 2, 3))
+
+
+def test_the_end_of_a_break_without_a_known_end_does_not_undo_another() -> None:
+    memory = filled(1, 2)
+    memory.break_off((EPOCH, 20))
+    memory.break_off()
+    memory.add(update(13))
+    assert memory.complete_after == 20
+    assert [covers(memory, seq) for seq in (13, 19, 20)] == [False, False, True]
+
+
 def test_without_a_break_nothing_was_missed_before_an_update() -> None:
     memory = filled(1, 2)
     for one in (update(9), update(9, "MSFT"), update(9, epoch=LATER_EPOCH)):

@@ -40,6 +40,7 @@ class World:
         self.was_asked_newest = asyncio.Event()
         self.numbers: dict[str, int] = {}
         self.told_until: dict[str, Place] = {}
+        self.late: dict[str, list[Place]] = {}
         self._loop = asyncio.get_running_loop()
         monkeypatch.setattr(healing, "read_missed", self._read_missed)
         monkeypatch.setattr(reads, "newest_predictions", self._newest_predictions)
@@ -63,8 +64,12 @@ class World:
         self.told_until.setdefault(bridge, furthest)
         self.recorded += made
         self.numbers[bridge] = self.numbers.get(bridge, 0) + bool(told)
-        batch = Batch(bridge, self.numbers[bridge], [update_of(one) for one in made], self.told_until[bridge])
-        self.told_until[bridge] = max(self.told_until[bridge], *(one.place for one in batch.updates), ("", 0))
+        updates, until = [update_of(one) for one in made], self.told_until[bridge]
+        places = [one.place for one in updates]
+        late = self.late.setdefault(bridge, [])
+        batch = Batch(bridge, self.numbers[bridge], updates, until, min(late, default=None))
+        late += [place for place in places if place <= until]
+        self.told_until[bridge] = max(until, *places, ("", 0))
         return batch
 
     def lose(self, *told: tuple[int, str], bridge: str = "a") -> Batch:
