@@ -65,15 +65,13 @@ class WindowField(serializers.Field[timedelta | None, str, str, Any]):
 
 
 class FlagField(serializers.Field[bool, str, str, Any]):
-    """``true`` or ``false``."""
+    """``true`` or ``false``. What else was sent is not repeated: no answer has to hold it."""
 
-    default_error_messages = {
-        "invalid_choice": serializers.ChoiceField.default_error_messages["invalid_choice"]
-    }
+    default_error_messages = {"invalid_choice": "Must be one of: true, false."}
 
     def to_internal_value(self, data: str) -> bool:
         if data not in ("true", "false"):
-            self.fail("invalid_choice", input=data)
+            self.fail("invalid_choice")
         return data == "true"
 
     def to_representation(self, value: bool) -> str:
