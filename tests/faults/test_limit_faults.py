@@ -54,8 +54,10 @@ def test_without_redis_the_policy_of_the_tier_decides(served: tuple[Stack, str])
     stack.redis.start()
     # Redis has come back empty and counts from the start.
     eventually(lambda: statuses(stack, path, closed, 1) == [200])
-    assert stack.log_path is not None
-    log = stack.log_path.read_text()
+    log_path = stack.log_path
+    assert log_path is not None
+    eventually(lambda: "Redis (limits) is back" in log_path.read_text())
+    log = log_path.read_text()
     assert log.count("Redis (limits) is unavailable") == 1
     assert log.count("Redis (limits) is back") == 1
     assert "Traceback" not in log
