@@ -104,7 +104,8 @@ class _Client(asyncio.Protocol):
         del self._received[:start]
 
     def _take(self, opcode: int, payload: bytes) -> None:
-        if self._code is not None:
+        # Who has not closed himself yet may still have his ping answered (RFC 6455, 5.5.2).
+        if self._code is not None and opcode != PONG:
             raise Undeclared(f"opcode {opcode} after the close frame")
         if opcode == TEXT:
             self._hear(_message.decode(payload))
