@@ -240,6 +240,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             extensions: Any = self.scope["extensions"]
             extensions.pop(wire.EXTENSION, None)
         self.conn.parser.close()  # a generator that holds it
+        # Their traces hold all that was at work when the peer broke the protocol.
+        self.conn.parser_exc = self.conn.handshake_exc = None
 
     def _tell_lost(self) -> None:
         listener, self.listener = self.listener, None
