@@ -21,7 +21,7 @@ from tests.fuzzing.witness import witnessing
 FRAMES = int(os.environ.get("FRAMES", "20000"))
 AT_ONCE = 128
 # Beyond what a process has after the first tenth, when its pools and memories have been filled once.
-MOST_GROWTH_MB = 48
+MOST_GROWTH_MB = 12
 MOST_FURTHER_FILES = 8
 
 
