@@ -45,9 +45,16 @@ class Case:
     fault: str
     expects: str
     alert: str = ""
+    # Fires instead where nothing comes through between two breaks, which is up to chance.
+    or_alert: str = ""
     unready: frozenset[str] = frozenset()
     may_flap: frozenset[str] = frozenset()
     not_applicable: str = ""
+
+    @property
+    def alerts(self) -> set[str]:
+        """One of these fires, where there is any."""
+        return {self.alert, self.or_alert} - {""}
 
     @property
     def name(self) -> str:
@@ -168,6 +175,7 @@ CASES = (
         "reset",
         "Bridge and worker connect again and again; what was delivered twice is stored once.",
         alert="RedeliveriesHigh",
+        or_alert="UpdatesMissing",
         may_flap=_BRIDGE_WORKER,
     ),
     Case(
@@ -253,6 +261,7 @@ CASES = (
         "reset",
         "All its lines: it connects again and again; what was recorded and not acknowledged is stored once.",
         alert="BridgeLagging",
+        or_alert="UpdatesMissing",
         may_flap=frozenset({"bridge"}),
     ),
     Case(

@@ -74,8 +74,8 @@ def _row(seen: Seen) -> str:
 
 def _alert(seen: Seen) -> str:
     """What was to fire, or what else did."""
-    if seen.case.alert in seen.alerts:
-        return seen.case.alert
+    if expected := seen.case.alerts & seen.alerts:
+        return ", ".join(sorted(expected))
     return ", ".join(sorted(seen.alerts))
 
 

@@ -195,10 +195,11 @@ def _alerts(seen: Seen, scraper: Scraper, began_at: float, held_until: float, pr
         return [str(error)]
     # A machine that is busy with something else is slow before the fault, too: that proves nothing of it.
     seen.alerts = fired - already
-    if seen.case.alert in already:
-        return [f"{seen.case.alert} fired before the fault"]
-    if seen.case.alert:
-        return [] if seen.case.alert in seen.alerts else [f"{seen.case.alert} does not fire"]
+    expected = seen.case.alerts
+    if expected & already:
+        return [f"{' and '.join(sorted(expected & already))} fired before the fault"]
+    if expected:
+        return [] if expected & seen.alerts else [f"{' or '.join(sorted(expected))} does not fire"]
     severe = {name for name in seen.alerts if alarms.severities()[name] == "page"}
     return [f"{name} fires, and nobody need be woken" for name in sorted(severe)]
 
