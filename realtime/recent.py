@@ -60,12 +60,12 @@ class Recent:
         if update.epoch != self.epoch:
             if _life(update.epoch) < _life(self.epoch):
                 return Arrival.KNOWN
-            if self._is_broken or self._broken_until >= (self.epoch, 1):
+            if self._was_broken:
                 self._broken_until = max(self._broken_until, (update.epoch, max(1, update.seq - 1)))
-            was_broken = self._is_broken and not is_live
+            stays_broken = self._is_broken and not is_live
             self.begin(update.epoch, complete_after=max(update.seq - 1, self._broken_in(update.epoch)))
             self.known_until = 0  # other bridges may be behind this one
-            self._is_broken = was_broken
+            self._is_broken = stays_broken
         elif self._is_broken and is_live and update.seq > self.last_seq:
             self.complete_after = max(update.seq - 1, self._broken_in(self.epoch))
             self._is_broken = False
@@ -150,8 +150,7 @@ class Recent:
     def missed_before(self, update: Update, *, is_live: bool = True) -> int | None:
         """The seq after which something before `update`, which is not here yet, may have been missed."""
         if update.epoch != self.epoch:
-            is_behind = self._is_broken or self._broken_until >= (self.epoch, 1)
-            return 0 if is_behind or not is_live else None
+            return 0 if self._was_broken or not is_live else None
         is_behind = not is_live or self._is_behind_break(update.symbol)
         return self._last.get(update.symbol, 0) if is_behind else None
 
@@ -185,6 +184,11 @@ class Recent:
         if not around:
             return None
         return min(from_ for from_, _ in around), max(to for _, to in around)
+
+    @property
+    def _was_broken(self) -> bool:
+        """True if something was missing in this life, or may be in one that comes after it."""
+        return self._is_broken or self._broken_until >= (self.epoch, 1)
 
     def _is_behind_break(self, symbol: str) -> bool:
         return (self.epoch, self._last.get(symbol, 0)) < self._broken_until

@@ -85,9 +85,9 @@ def _bring_up(folder: Path, database: str, nats_sync: str, stack: contextlib.Exi
     pids = {}
     redis = embedded.valkey(folder / "valkey", embedded.free_port())
     nats = embedded.nats(folder / "nats", embedded.free_port())
-    nats_profile = tell_of_memory(folder / "nats" / "nats.conf")
+    configuration = folder / "nats" / "nats.conf"
+    nats_profile = tell_of_memory(configuration)
     if nats_sync == "default":
-        configuration = folder / "nats" / "nats.conf"
         configuration.write_text(configuration.read_text().replace(", sync_interval: always", ""))
     for server in (redis, nats):
         running = processes.running(
