@@ -93,6 +93,13 @@ def is_connected(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Live", timeout=60_000)
 
 
+def is_followed(page: Page, stack: Stack, symbol: str) -> None:
+    """Wait until updates of the symbol, which is in the record, come over the socket."""
+    expect(row(page, symbol)).to_be_visible()
+    stack.publish(event(symbol, current_price=99.0, predicted_price=101.0))
+    expect(row(page, symbol).locator(".c-price")).to_have_text("99.00")
+
+
 def test_it_shows_what_is_published_as_it_is_published(live: Stack, browser: Browser) -> None:
     live.publish(event("AAPL", current_price=200.0, predicted_price=203.0, confidence=0.61), event("IBM"))
     eventually(lambda: live.read("IBM"))
@@ -140,8 +147,9 @@ def test_after_a_restart_nothing_is_missing(live: Stack, browser: Browser) -> No
     eventually(lambda: live.read("AAPL"))
     with opened(browser, live) as (page, _):
         is_connected(page)
+        is_followed(page, live, "AAPL")
         page.locator("#connection summary").click()
-        live.publish(*changes(3))
+        live.publish(*changes(2))
         eventually(lambda: fact(page, "Updates received") == 3)
 
         port = stop_web(live)
@@ -165,6 +173,7 @@ def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) 
     eventually(lambda: live.read("AAPL"))
     with opened(browser, live) as (page, _):
         is_connected(page)
+        is_followed(page, live, "AAPL")
         port = stop_web(live)
         expect(page.locator("#state")).to_have_text("Connection lost")
         live.publish(*changes(1_001))
@@ -177,6 +186,23 @@ def test_what_cannot_be_made_up_is_told_as_a_gap(live: Stack, browser: Browser) 
         eventually(lambda: fact(page, "Gaps told") == 1)
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Dismiss").click()
+        expect(page.locator("#gap")).to_be_hidden()
+
+
+def test_a_list_that_was_not_read_is_read_with_the_next_connection(live: Stack, browser: Browser) -> None:
+    live.publish(event("AAPL"))
+    eventually(lambda: live.read("AAPL"))
+    with opened(browser, live) as (page, _):
+        page.route("**/api/symbols*", lambda route: route.abort())
+        page.reload()
+        expect(page.locator("#gap-text")).to_contain_text("The list of symbols cannot be read")
+        is_connected(page)
+        port = stop_web(live)
+        expect(page.locator("#state")).to_have_text("Connection lost")
+        page.unroute("**/api/symbols*")
+        start_web(live, port)
+        is_connected(page)
+        is_followed(page, live, "AAPL")
         expect(page.locator("#gap")).to_be_hidden()
 
 

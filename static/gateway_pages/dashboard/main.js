@@ -62,6 +62,7 @@ function run(with_key) {
   const changed = new Set();
   const missing = new Map();
   let is_chosen = false;
+  let is_list_missing = false;
 
   const show = oncePerFrame(() => {
     const symbols = [...changed];
@@ -90,15 +91,16 @@ function run(with_key) {
       // 404: known a moment ago, and the first update is still on its way.
       if (error.status === 404) return;
       missing.set(symbol, limit);
-      status.tell(`The history of ${symbol} cannot be read: ${error.message}`);
+      status.tell(`The history of ${symbol} cannot be read: ${error.message}`, "history");
     }
   }
 
   /** After an outage: what could not be read meanwhile. */
   function catchUp() {
     detail.catchUp();
+    if (is_list_missing) find();
     if (!missing.size) return;
-    status.forget();
+    status.forget("history");
     const symbols = [...missing];
     missing.clear();
     for (const [symbol, limit] of symbols) load(symbol, limit);
@@ -155,6 +157,8 @@ function run(with_key) {
   async function find() {
     try {
       const { data, has_more } = await api.get(`/api/symbols?limit=${MOST_SYMBOLS}`);
+      is_list_missing = false;
+      status.forget("symbols");
       const fresh = data.filter((symbol) => !store.get(symbol));
       if (!fresh.length) return;
       // All of them at once, so that the table is whole when it is first seen; then each as it comes.
@@ -163,9 +167,9 @@ function run(with_key) {
       feed.follow(data);
       if (has_more) status.tell(`Only the first ${MOST_SYMBOLS} symbols are shown.`);
     } catch (error) {
-      if (error.status !== 401 && error.status !== 403) {
-        status.tell(`The list of symbols cannot be read: ${error.message}`);
-      }
+      if (error.status === 401 || error.status === 403) return;
+      is_list_missing = true;
+      status.tell(`The list of symbols cannot be read: ${error.message}`, "symbols");
     }
   }
 

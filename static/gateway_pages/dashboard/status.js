@@ -16,13 +16,14 @@ export class Status {
   #clock;
   #until = 0;
   #reason = "";
+  #topic = "";
   #shares = { published: Number.NaN, sent: Number.NaN, here: Number.NaN };
 
   constructor(feed, clock) {
     this.#feed = feed;
     this.#clock = clock;
     byId("retry").addEventListener("click", () => feed.retry());
-    byId("gap-close").addEventListener("click", () => this.forget());
+    byId("gap-close").addEventListener("click", () => this.#close());
     byId("connection").addEventListener("keydown", ({ key }) => {
       if (key !== "Escape" || !byId("connection").open) return;
       byId("connection").open = false;
@@ -43,14 +44,19 @@ export class Status {
     });
   }
 
-  /** Something that a person should know and may put away. */
-  tell(text) {
+  /** Something that a person should know and may put away; what has a topic may stop to hold, see `forget`. */
+  tell(text, topic = "") {
     setText(byId("gap-text"), text);
     byId("gap").hidden = false;
+    this.#topic = topic;
   }
 
-  /** It does not hold any more. */
-  forget() {
+  /** What was told of the topic does not hold any more; what else is told stays. */
+  forget(topic) {
+    if (topic === this.#topic) this.#close();
+  }
+
+  #close() {
     byId("gap").hidden = true;
   }
 
