@@ -36,7 +36,7 @@ STORES = frozenset({"postgres", "redis", "nats"})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cell. `alert` fires if the fault goes on; without one, no alert may fire that wakes somebody.
+    """One cell. One of `alerts` fires if the fault goes on; without any, none may fire that wakes somebody.
 
     `unready` are the roles whose ``/health/ready`` must say 503 meanwhile, `may_flap` those that may.
     """
@@ -44,22 +44,20 @@ class Case:
     victim: str
     fault: str
     expects: str
-    alert: str = ""
-    # Fires instead where nothing comes through between two breaks, which is up to chance.
-    or_alert: str = ""
+    alerts: frozenset[str] = frozenset()
     unready: frozenset[str] = frozenset()
     may_flap: frozenset[str] = frozenset()
     not_applicable: str = ""
 
     @property
-    def alerts(self) -> set[str]:
-        """One of these fires, where there is any."""
-        return {self.alert, self.or_alert} - {""}
-
-    @property
     def name(self) -> str:
         """As it is chosen and printed."""
         return f"{self.victim}-{self.fault}"
+
+
+def _one_of(*alerts: str) -> frozenset[str]:
+    """Several, where chance decides whether anything comes through between two breaks."""
+    return frozenset(alerts)
 
 
 _WEB_BRIDGE = frozenset({"web", "bridge"})
@@ -70,42 +68,42 @@ CASES = (
         "postgres",
         "kill",
         "Reads come from memory and grow stale, marked so; history and orders are 503; events wait in NATS.",
-        alert="PostgresDown",
+        alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
     ),
     Case(
         "postgres",
         "freeze",
         "As if it were killed, once it is noticed: no thread waits for it longer than 12 s.",
-        alert="PostgresDown",
+        alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
     ),
     Case(
         "postgres",
         "latency",
         "Everything is answered, what needs the record half a second later a statement.",
-        alert="BridgeLagging",
+        alerts=_one_of("SocketsLagging"),
         may_flap=_WEB_BRIDGE,
     ),
     Case(
         "postgres",
         "reset",
         "What was under way is 503 or tried again; reads from memory are untouched; nothing is lost.",
-        alert="ErrorsHigh",
+        alerts=_one_of("ErrorsHigh"),
         may_flap=_WEB_BRIDGE,
     ),
     Case(
         "postgres",
         "half_open",
         "As if it froze; connections from that time are not trusted when it is over.",
-        alert="PostgresDown",
+        alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
     ),
     Case(
         "postgres",
         "disk_full",
         "It refuses writes: orders are 503, events wait in NATS, reads go on and grow stale.",
-        alert="DiskFull",
+        alerts=_one_of("DiskFull"),
         may_flap=_WEB_BRIDGE,
     ),
     Case(
@@ -117,51 +115,51 @@ CASES = (
         "redis",
         "kill",
         "Reads come from the record, each process counts limits, orders go on; sockets hear it later.",
-        alert="RedisDown",
+        alerts=_one_of("RedisDown"),
     ),
     Case(
         "redis",
         "freeze",
         "As if it were killed, after one call's time-out of a second.",
-        alert="RedisDown",
+        alerts=_one_of("RedisDown"),
     ),
     Case(
         "redis",
         "latency",
         "Calls with limits take half a second more, updates more than a second; nothing is refused.",
-        alert="BridgeLagging",
+        alerts=_one_of("BridgeLagging"),
     ),
     Case(
         "redis",
         "reset",
         "A call whose reply was cut goes on without Redis; a socket is told of what it misses.",
-        alert="LimiterFallback",
+        alerts=_one_of("LimiterFallback"),
     ),
     Case(
         "redis",
         "half_open",
         "As if it froze; every process joins the channel layer anew when it is over.",
-        alert="RedisDown",
+        alerts=_one_of("RedisDown"),
     ),
     Case(
         "redis",
         "disk_full",
         "It cannot save and refuses writes: as if it were killed, reads come from the record.",
-        alert="DiskFull",
+        alerts=_one_of("DiskFull"),
     ),
     Case("redis", "clock_step", "Nothing but windows of limits that end early or late."),
     Case(
         "nats",
         "kill",
         "Orders are accepted and wait in the outbox; reads grow stale, marked so.",
-        alert="NatsDown",
+        alerts=_one_of("NatsDown"),
         unready=_BRIDGE_WORKER,
     ),
     Case(
         "nats",
         "freeze",
         "As if it were killed.",
-        alert="NatsDown",
+        alerts=_one_of("NatsDown"),
         unready=_BRIDGE_WORKER,
     ),
     Case(
@@ -174,22 +172,21 @@ CASES = (
         "nats",
         "reset",
         "Bridge and worker connect again and again; what was delivered twice is stored once.",
-        alert="RedeliveriesHigh",
-        or_alert="UpdatesMissing",
+        alerts=_one_of("RedeliveriesHigh", "UpdatesMissing"),
         may_flap=_BRIDGE_WORKER,
     ),
     Case(
         "nats",
         "half_open",
         "As if it were killed; the dead connections are given up within 15 s.",
-        alert="NatsDown",
+        alerts=_one_of("NatsDown"),
         unready=_BRIDGE_WORKER,
     ),
     Case(
         "nats",
         "disk_full",
         "It takes no message until it is started again with room: the pipeline and the outbox keep theirs.",
-        alert="DiskFull",
+        alerts=_one_of("DiskFull"),
         may_flap=_BRIDGE_WORKER,
     ),
     Case(
@@ -229,7 +226,7 @@ CASES = (
         "web",
         "disk_full",
         "The disk with the metrics that its workers share: answers go on.",
-        alert="DiskFull",
+        alerts=_one_of("DiskFull"),
     ),
     Case(
         "web",
@@ -241,54 +238,53 @@ CASES = (
         "bridge",
         "kill",
         "Reads come from Redis and grow stale, events wait; the next bridge records them once.",
-        alert="BridgeDown",
+        alerts=_one_of("BridgeDown"),
     ),
     Case(
         "bridge",
         "freeze",
         "As if it were killed; what it had is delivered again, stored once.",
-        alert="BridgeDown",
+        alerts=_one_of("BridgeDown"),
     ),
     Case(
         "bridge",
         "latency",
         "All its lines: events are recorded and told later, none is lost.",
-        alert="BridgeLagging",
+        alerts=_one_of("BridgeLagging"),
         may_flap=frozenset({"bridge"}),
     ),
     Case(
         "bridge",
         "reset",
         "All its lines: it connects again and again; what was recorded and not acknowledged is stored once.",
-        alert="BridgeLagging",
-        or_alert="UpdatesMissing",
+        alerts=_one_of("BridgeLagging", "UpdatesMissing"),
         may_flap=frozenset({"bridge"}),
     ),
     Case(
         "bridge",
         "half_open",
         "All its lines: as if it were frozen, then it connects anew.",
-        alert="BridgeUnheard",
+        alerts=_one_of("BridgeUnheard"),
         unready=frozenset({"bridge"}),
     ),
-    Case("bridge", "disk_full", "It keeps nothing on its disk: nothing happens.", alert="DiskFull"),
+    Case("bridge", "disk_full", "It keeps nothing on its disk: nothing happens.", alerts=_one_of("DiskFull")),
     Case(
         "bridge",
         "clock_step",
         "The lag that it tells of and the times of its log are wrong; what is stored and told is not.",
-        alert="BridgeLagging",
+        alerts=_one_of("BridgeLagging"),
     ),
     Case(
         "worker",
         "kill",
         "Orders are accepted and wait; the next worker takes those that it had.",
-        alert="WorkerDown",
+        alerts=_one_of("WorkerDown"),
     ),
     Case(
         "worker",
         "freeze",
         "As if it were killed; an order that another has taken has one effect.",
-        alert="WorkerDown",
+        alerts=_one_of("WorkerDown"),
     ),
     Case("worker", "latency", "Explanations come later.", may_flap=frozenset({"worker"})),
     Case(
@@ -301,7 +297,7 @@ CASES = (
         "worker",
         "half_open",
         "Orders wait; the dead connection is given up within 15 s.",
-        alert="NatsDown",
+        alerts=_one_of("NatsDown"),
         unready=frozenset({"worker"}),
     ),
     Case(

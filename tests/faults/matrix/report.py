@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults.matrix.cases import CASES, FAULTS, VICTIMS, Case
@@ -56,8 +57,8 @@ def rows_of(text: str) -> dict[str, str]:
 def _chapters(rows: dict[str, str]) -> Iterable[str]:
     for victim, name in VICTIMS.items():
         yield f"## {name[0].upper()}{name[1:]}\n"
-        yield "| Case | What must be seen | Seen | Well after | Alert |"
-        yield "|---|---|---|---|---|"
+        yield "| Case | What must be seen | Seen | Well after | Alert | Run on |"
+        yield "|---|---|---|---|---|---|"
         for case in CASES:
             if case.victim == victim:
                 yield rows.get(case.name, _row(Seen(case, skipped=case.not_applicable or "not run yet")))
@@ -67,9 +68,10 @@ def _chapters(rows: dict[str, str]) -> Iterable[str]:
 def _row(seen: Seen) -> str:
     case = seen.case
     if seen.skipped:
-        return f"| `{case.name}` | {case.expects or 'Not applicable'} | {seen.skipped} |  |  |"
+        return f"| `{case.name}` | {case.expects or 'Not applicable'} | {seen.skipped} |  |  |  |"
     told = "; ".join(seen.complaints) if seen.complaints else seen.summary
-    return f"| `{case.name}` | {case.expects} | {told} | {seen.recovery_s:.1f} s | {_alert(seen) or 'none'} |"
+    recovery, alert, day = f"{seen.recovery_s:.1f} s", _alert(seen) or "none", datetime.now(UTC).date()
+    return f"| `{case.name}` | {case.expects} | {told} | {recovery} | {alert} | {day} |"
 
 
 def _alert(seen: Seen) -> str:
