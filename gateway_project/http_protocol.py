@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway_project import hot_reads, house_headers, security_headers
@@ -18,6 +19,8 @@ from realtime.board import Board
 HEADERS_WITHIN_S = 10.0
 BODY_REST_WITHIN_S = 10.0
 MAX_HEAD_BYTES = 64 * 1024
+# More digits than these are zeros, or more bytes than there are.
+_MOST_DIGITS = 19
 
 
 def _last_words(status: bytes, told: bytes) -> bytes:
@@ -72,7 +75,11 @@ class HttpProtocol(HttpToolsProtocol):
     _is_in_head = False
     _is_in_body = False
     _body_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
+    # Of a head, or between two pieces of a body.
+    _bytes_without_body = 0
+    _has_body_come = False
+    # True where a read brought so much that a head in it may be too large.
+    _is_large = False
     _board: Board | None = None
     # Of the request before: most that come over one connection have the same headers.
     _conditions: Conditions | None = None
@@ -82,20 +89,66 @@ class HttpProtocol(HttpToolsProtocol):
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._bytes_without_body > MAX_HEAD_BYTES:
             return
-        awaited = self._timer
-        super().data_received(data)
+        awaited, was_in_body = self._timer, self._is_in_body
+        self._has_body_come, self._is_large = False, len(data) > MAX_HEAD_BYTES
+        if not self._feed(data):
+            return
         if awaited is not None and self._timer is awaited:  # all of it was one head, and more is to come
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+            self._bytes_without_body += len(data)
+            if self._bytes_without_body > MAX_HEAD_BYTES:
                 self._refuse_head()
         elif self._is_in_head and self._timer is None:
             # Nearly all heads come in one piece, and need no timer.
             self._expect_headers()
+        elif was_in_body and self._is_in_body and not self._has_body_come:
+            # Trailers, of which the parser keeps one until it is whole, or what stands around chunks.
+            self._bytes_without_body += len(data)
+            if self._bytes_without_body > MAX_HEAD_BYTES:
+                self.transport.abort()
+
+    def _feed(self, data: bytes) -> bool:
+        """Parse it; returns False where this connection is none of HTTP any more."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as paused:
+                if self._should_upgrade():
+                    self.handle_websocket_upgrade()
+                    return False
+                data = self._head_without_upgrade() + data[paused.args[0] :]
+                # The old one reads nothing more where the head says that the connection ends.
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            except httptools.HttpParserError:
+                self.logger.warning("Invalid HTTP request received.")
+                self.send_400_response("")
+                return False
+            else:
+                return True
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head again, without the offer of another protocol that is not taken (RFC 9110, 7.8).
+
+        The parser has passed over the body, as if that were spoken from here on: what is a body to a proxy
+        would be the next request to us.
+        """
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = (one for one in value.split(b",") if one.strip().lower() != b"upgrade")
+                lines.append(b"connection: " + b",".join(kept))
+            elif name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        return b"%b\r\n\r\n" % b"\r\n".join(lines)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser cannot read."""
+        if self._bytes_without_body > MAX_HEAD_BYTES:
+            self._refuse_head()
+            return
         self.transport.write(_MALFORMED)
         self.transport.close()
 
@@ -110,11 +163,30 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._is_in_head = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, but of heads alone; raises ValueError for a length that no body has."""
+        if not self._is_in_head:
+            return  # a trailer, which nobody has looked at before it came
+        name = name.lower()
+        if name == b"content-length" and len(value) > _MOST_DIGITS:
+            raise ValueError(name)
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
-        if not self._answer_at_once():
-            super().on_headers_complete()
+        self._bytes_without_body = self._measure_head() if self._is_large else 0
+        if self._bytes_without_body > MAX_HEAD_BYTES:
+            raise ValueError(self._bytes_without_body)
+        if self._answer_at_once() or self._is_read_again():
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._has_body_come, self._bytes_without_body = True, 0
+        super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -134,9 +206,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        # uvicorn's timer ends with the next byte, also where that begins no request.
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
         if self._is_in_body and self._body_timer is None:
             # What is left of it is read and discarded, but not for ever.
             self._body_timer = self.loop.call_later(BODY_REST_WITHIN_S, self.transport.abort)
+        self._begin_idling()
 
     def _answer_at_once(self) -> bool:
         """Answer a hot read, in one write: through ASGI it would cost twice as much.
@@ -193,17 +270,20 @@ class HttpProtocol(HttpToolsProtocol):
             self.on_response_complete()
             return
         self.server_state.total_requests += 1
+        self._begin_idling()
+
+    def _begin_idling(self) -> None:
         self._answered_at = self.loop.time()
         if self._idle_timer is None:
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        """uvicorn sets a timer after each answer and stops it at the next request; this one looks back."""
+        """Instead of a timer after each answer that ends with the next request, this one looks back."""
         self._idle_timer = None
-        if self.timeout_keep_alive_task is not None or not self._is_answered:
-            return  # the last answer was not given at once: uvicorn's timer will end the connection
+        if not self._is_answered:
+            return  # the end of that answer sets it again
         left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
-        if self._is_in_head or left_s > 0:
+        if self._is_in_head or self._is_in_body or left_s > 0:
             self._idle_timer = self.loop.call_later(max(left_s, 1.0), self._close_if_idle)
         else:
             self.timeout_keep_alive_handler()
@@ -222,6 +302,18 @@ class HttpProtocol(HttpToolsProtocol):
             and self.parser.get_http_version() == "1.1"
         )
 
+    def _is_read_again(self) -> bool:
+        """True where the head offers another protocol that is not taken; raises ValueError for a tunnel."""
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            return False
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError(self.url)
+        return True
+
+    def _measure_head(self) -> int:
+        """Its bytes, as they would be written."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
     def _default_lines(self) -> bytes:
         """The server's own headers; they change once a second."""
         cls, defaults = type(self), self.server_state.default_headers
@@ -230,7 +322,7 @@ class HttpProtocol(HttpToolsProtocol):
         return cls._lines
 
     def _expect_headers(self) -> None:
-        self._head_bytes = 0
+        self._bytes_without_body = 0
         self._timer = self.loop.call_later(HEADERS_WITHIN_S, self.transport.abort)
 
     def _refuse_head(self) -> None:
@@ -238,6 +330,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._is_answered:
+            if self._timer is None:
+                self._timer = self.loop.call_later(HEADERS_WITHIN_S, self.transport.abort)
             self.transport.write(_HEAD_TOO_LARGE)
             self._say_no_more()
         else:  # the answer to another request is under way: it cannot be told

@@ -572,6 +572,20 @@ async def test_a_head_without_an_end_is_refused(more: list[bytes], status: int) 
 
 
 @on_uvloop
+async def test_a_head_that_is_too_large_is_refused_though_it_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 1_000)
+    async with served() as (_, peer):
+        await peer.send(WHOLE[:-2] + b"X: " + b"a" * 500 + b"\r\n\r\n")
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        await peer.send(WITH_A_BODY.replace(b"10", b"5000") + bytes(5_000))
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        await peer.send(WHOLE[:-2] + b"X: " + b"a" * 1_000 + b"\r\n\r\n" + WHOLE)
+        assert (await peer.rest()).startswith(b"HTTP/1.1 431 ")
+
+
+@on_uvloop
 async def test_a_head_without_an_end_behind_another_request_is_cut_off() -> None:
     async with served() as (server, peer):
         server.may_answer.clear()
@@ -609,4 +623,66 @@ async def test_a_body_that_does_not_come_after_the_answer_is_not_waited_for(
     monkeypatch.setattr(http_protocol, "BODY_REST_WITHIN_S", SOON_S)
     async with served() as (_, peer):
         await peer.send(said)
+        assert (await peer.rest()).count(b"HTTP/1.1 200 ") == 1
+
+
+CHUNKS = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+
+
+@pytest.mark.parametrize("more", [b"X: y\r\n" * 1_000, b"x" * 8_000], ids=["many", "one"])
+@on_uvloop
+async def test_trailers_without_an_end_cut_the_peer_off(more: bytes) -> None:
+    async with served() as (_, peer):
+        with pytest.raises(ConnectionError):
+            await peer.send(CHUNKS, b"0\r\nX: ", *[more] * 1_000)
+
+
+@on_uvloop
+async def test_chunks_and_a_trailer_may_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 100)
+    rest = b"1\r\na\r\n" * 50 + b"0\r\nX: y\r\n\r\n"
+    async with served() as (_, peer):
+        await peer.send(CHUNKS, *[bytes((byte,)) for byte in rest])
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        await peer.send(WHOLE)
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(WHOLE, b"\r\n"), (WITH_A_BODY, b"0123456789"), (WHOLE, b"")],
+    ids=["an empty line", "a body", "nothing"],
+)
+@on_uvloop
+async def test_a_connection_is_closed_where_no_request_follows(first: bytes, then: bytes) -> None:
+    async with served(timeout_keep_alive=1) as (_, peer):
+        await peer.send(first)
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        await peer.send(then)
+        async with asyncio.timeout(WITHIN_S):
+            assert await peer.rest() == b""
+
+
+OFFER = b"Connection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n"
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [
+        (b"Content-Length: %d" % len(WHOLE), WHOLE),
+        (b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(WHOLE), WHOLE)),
+    ],
+    ids=["in one piece", "in chunks"],
+)
+@on_uvloop
+async def test_an_offer_of_another_protocol_is_passed_over(
+    length: bytes, body: bytes, is_split: bool
+) -> None:
+    """What a proxy takes for a body is no request, however it arrives."""
+    head = WITH_A_BODY.replace(b"Content-Length: 10\r\n", OFFER + length + b"\r\n")
+    async with served() as (_, peer):
+        await peer.send(*((head, body) if is_split else (head + body,)))
+        assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        await peer.send(WHOLE.replace(b"test", b"test\r\nConnection: close, Upgrade\r\nUpgrade: h2c"))
         assert (await peer.rest()).count(b"HTTP/1.1 200 ") == 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tests.stack import Stack
+
+# So that each is read by itself.
+_APART_S = 0.5
 
 
 class Answer(NamedTuple):
@@ -19,12 +23,17 @@ class Answer(NamedTuple):
     rest: bytes
 
 
-def ask(stack: Stack, request: bytes, *, silent_s: float = 2.0) -> Answer:
-    """Send `request` as it is; what comes until the connection is closed, or silent. Status 0 for nothing."""
+def ask(stack: Stack, *pieces: bytes, silent_s: float = 2.0) -> Answer:
+    """Send `pieces` as they are, half a second apart; what comes until the connection is closed, or silent.
+
+    Status 0 for nothing.
+    """
     place = urlsplit(stack.base_url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=silent_s) as opened:
         with contextlib.suppress(OSError):
-            opened.sendall(request)
+            for number, piece in enumerate(pieces):
+                time.sleep(_APART_S if number else 0)
+                opened.sendall(piece)
         received = b""
         with contextlib.suppress(OSError):
             while chunk := opened.recv(65_536):

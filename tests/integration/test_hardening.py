@@ -108,6 +108,43 @@ def test_where_a_body_ends_is_not_open_to_interpretation(stack: Stack, head: byt
     assert b'"name":' not in answer.body + answer.rest  # nobody answered what was smuggled
 
 
+@pytest.mark.parametrize("target", [b"/auth/login", b"/health/live", b"/api/prediction/AAPL"])
+def test_400_for_a_length_that_nobody_can_count_to(stack: Stack, target: bytes) -> None:
+    length = b"Content-Length: " + b"0" * 4_400 + b"2"
+    answer = raw.ask(stack, b"POST %b HTTP/1.1\r\n%b%b\r\n\r\n{}" % (target, HOST, length))
+    assert answer.status == 400
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize("offered", [b"h2c", b"websocket, h2c"])
+def test_an_offer_of_another_protocol_turns_no_body_into_a_request(
+    stack: Stack, offered: bytes, is_split: bool
+) -> None:
+    lines = b"Connection: Upgrade\r\nUpgrade: %b\r\nContent-Length: %d\r\n\r\n" % (offered, len(SMUGGLED))
+    head = b"POST /auth/login HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n" + lines
+    answer = raw.ask(stack, *((head, SMUGGLED) if is_split else (head + SMUGGLED,)))
+    assert answer.status == 400
+    assert b'"name":' not in answer.body + answer.rest
+
+
+def test_the_body_of_a_request_that_offers_another_protocol_is_read(stack: Stack) -> None:
+    """Java's HttpClient offers h2c with its first POST."""
+    body = b'{"username":"nobody","password":"wrong"}'
+    lines = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    head = b"POST /auth/login HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n" + lines
+    answer = raw.ask(stack, head + b"Content-Length: %d\r\n\r\n" % len(body), body)
+    assert (answer.status, answer.rest) == (401, b"")
+
+
+def test_a_trailer_is_no_header(stack: Stack) -> None:
+    head = b"GET /auth/profile HTTP/1.1\r\n" + HOST
+    key = b"X-API-Key: " + stack.key.encode() + b"\r\n"
+    assert raw.ask(stack, head + key + b"\r\n").status == 200
+    answer = raw.ask(stack, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + key + b"\r\n")
+    assert (answer.status, answer.rest) == (401, b"")
+
+
 @pytest.mark.parametrize(
     "chunks",
     [
