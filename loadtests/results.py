@@ -21,7 +21,7 @@ connection without an answer among them.
 - A program reads a prediction (45 %), reads one again with its ETag (25 %), reads a batch of 10 to 50 (15 %),
   two pages of history (13 %), or orders an explanation and asks after it until it is there (2 %).
 - A person logs in, works with the token, refreshes it, and logs in anew about every 5 minutes; a password
-  costs half a second of CPU by design.
+  costs a quarter of a second of CPU by design.
 - CPU is per cent of one core over the counted time; PSS counts memory that processes share once, RSS for
   each. Access lines are written, as they are by default.
 

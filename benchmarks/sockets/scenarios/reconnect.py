@@ -27,15 +27,15 @@ def _count_commands(ground: Ground) -> int:
         return info["total_commands_processed"]
 
 
-def _count_transactions(ground: Ground) -> int:
-    """Of the Postgres, as far as its sessions have reported them; 0 on SQLite."""
+def _count_transactions(ground: Ground) -> dict[str, int]:
+    """Of the Postgres, as far as its sessions have reported them; nothing of SQLite, which counts none."""
     url = ground.environ["DATABASE_URL"]
     if not url.startswith("postgres"):
-        return 0
+        return {}
     with psycopg.connect(url) as database:
         query = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
         row = database.execute(query).fetchone()
-        return int(row[0]) if row else 0
+        return {"transactions": int(row[0]) if row else 0}
 
 
 async def measure(ground: Ground, contender: Contender, options: Options) -> list[Row]:
@@ -49,13 +49,14 @@ async def measure(ground: Ground, contender: Contender, options: Options) -> lis
         await audience.receive_all(seen)
         audience.vanish()
         missed = await trial.feeder.feed(rate, AWAY_S)
-        before = _count_commands(ground), _count_transactions(ground)
+        commands, transactions = _count_commands(ground), _count_transactions(ground)
         meter, begun = trial.meter(), time.monotonic()
         returning = trial.audience()
         live = asyncio.create_task(trial.feeder.feed(rate, AWAY_S))
         await returning.seat(options.sockets, since={"epoch": EPOCH, "seq": seen.last})
         back_s, shares = time.monotonic() - begun, meter.shares()
-        commands, transactions = _count_commands(ground) - before[0], _count_transactions(ground) - before[1]
+        commands = _count_commands(ground) - commands
+        transactions = {key: now - transactions[key] for key, now in _count_transactions(ground).items()}
         last = (await live).last
         figures = {
             "back": back_s,
@@ -63,7 +64,7 @@ async def measure(ground: Ground, contender: Contender, options: Options) -> lis
             "lost": await returning.receive_all(Fed(missed.first, last, 0.0, 0.0)),
             "repeated": returning.tally.repeated,
             "commands": commands,
-            "transactions": transactions,
+            **transactions,
             **shares,
         }
         returning.vanish()
