@@ -13,10 +13,13 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from accounts import keys, tokens
 from accounts.tokens import AccessClaims, InvalidToken, issue_access_token, verify_access_token
+from tests.examples import examples
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOW_S = int(NOW.timestamp())
@@ -290,3 +293,20 @@ def test_the_names_of_issuer_and_audience_are_settings(settings: Settings) -> No
 )
 def test_a_token_is_told_from_an_api_key_by_its_looks(text: str, expected: bool) -> None:
     assert tokens.looks_like_jwt(text) is expected
+
+
+@given(text=st.text(max_size=200) | st.from_regex(r"(eyJ)?[\w-]{0,40}\.(eyJ)?[\w-]{0,40}\.[\w-]{0,40}"))
+@examples(200)
+def test_whatever_was_not_issued_is_refused(text: str) -> None:
+    refusal(text)
+
+
+@given(place=st.floats(0, 1, exclude_max=True), character=st.characters(codec="ascii"))
+@examples(200)
+def test_a_token_with_another_character_is_refused(place: float, character: str) -> None:
+    token = issue_access_token(7, FAMILY, now=NOW)
+    at = int(place * len(token))
+    changed = token[:at] + character + token[at + 1 :]
+    # The last character of base64 has bits that say nothing.
+    if changed != token and at < token.rindex("."):
+        refusal(changed)

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 from django.db import OperationalError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accounts.authentication import SCOPE_KEY
 from accounts.callers import Caller
@@ -19,6 +21,7 @@ from gateway_project import preferences
 from gateway_project.admission import Admission, Refused
 from gateway_project.bodies import ClientGone
 from gateway_project.preferences import MOST_WAITING, read_wait
+from tests.examples import examples
 
 JOB = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
@@ -268,3 +271,19 @@ async def test_everybody_who_waits_is_asked_for_at_once(jobs: Jobs) -> None:
     answers = await asyncio.gather(*(client.order(Gateway()) for client in clients))
     assert {status for status, _ in answers} == {200}
     assert len(jobs.asked) == 4
+
+
+@given(header=st.text(max_size=600) | st.text(alphabet='wait=5,;" \\', max_size=40))
+@examples(500)
+def test_a_wait_is_bounded_whatever_the_header(header: str) -> None:
+    seconds = read_wait(header)
+    assert seconds is None or 0 <= seconds <= preferences.LONGEST_S
+
+
+@given(
+    seconds=st.integers(0, 10**30), before=st.lists(st.sampled_from(["respond-async", 'a="b, c"', "x=1;y"]))
+)
+@examples(100)
+def test_a_wait_is_found_behind_other_preferences(seconds: int, before: list[str]) -> None:
+    header = ", ".join([*before, f"wait={seconds}"])
+    assert read_wait(header) == (min(seconds, preferences.LONGEST_S) if len(header) <= 512 else None)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from predictions.horizons import LONGEST, read_length
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,16 @@ def test_these_are_none(label: str) -> None:
 def test_a_label_of_any_length_is_looked_at_in_no_time() -> None:
     assert read_length("1" * 100_000 + "d") is None
     assert read_length("P" + "1" * 100_000) is None
+
+
+@given(label=st.text(max_size=30) | st.from_regex(r"P?T?[0-9.]{0,9} ?[a-zA-Z]{0,5}", fullmatch=True))
+@examples(500)
+def test_a_length_is_bounded_whatever_the_label(label: str) -> None:
+    length = read_length(label)
+    assert length is None or timedelta(0) < length <= LONGEST
+
+
+@given(seconds=st.integers(1, int(LONGEST.total_seconds())))
+@examples(100)
+def test_the_same_length_in_either_form(seconds: int) -> None:
+    assert read_length(f"{seconds}s") == read_length(f"PT{seconds}S") == timedelta(seconds=seconds)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime import roster
 from realtime.roster import Closed, Disconnect, Process, ProcessReport, Report, Row, Search, Wanted
+from tests.examples import examples
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 REPLY = "0123456789abcdef" * 2
@@ -111,3 +115,56 @@ def test_the_worst_comes_first_and_of_equals_the_newest() -> None:
     older = row("older", waiting=99)
     ordered = sorted([older, newer, waiting, dropped, late], key=lambda one: one.badness, reverse=True)
     assert [one.id for one in ordered] == ["late", "dropped", "waiting", "newer", "older"]
+
+
+TEXT = st.text(max_size=20)
+COUNT = st.integers(0, 2**40)
+MOMENT = st.datetimes(timezones=st.just(UTC))
+ROWS = st.builds(
+    Row,
+    id=TEXT,
+    name=TEXT,
+    account_id=st.none() | COUNT,
+    address=TEXT,
+    agent=TEXT,
+    since=MOMENT,
+    symbols=st.lists(st.tuples(TEXT, TEXT), max_size=3),
+    symbol_count=COUNT,
+    sent=COUNT,
+    dropped=COUNT,
+    waiting=COUNT,
+    late_us=COUNT,
+)
+
+
+@given(row=ROWS, data=st.data())
+@examples(100)
+def test_an_answer_is_read_as_it_was_written_and_half_of_it_is_refused(row: Row, data: st.DataObject) -> None:
+    process = Process("host", 1, "ws", NOW)
+    fields = dict.fromkeys(ProcessReport.__struct_fields__, 0)
+    answer = ProcessReport(**fields | {"process": process, "rows": [row]})
+    written = roster.encode_answer(answer)
+    assert roster.decode_answer(written) == answer
+    with pytest.raises(msgspec.DecodeError):
+        roster.decode_answer(written[: data.draw(st.integers(0, len(written) - 1))])
+
+
+@given(value=st.binary(max_size=60))
+@examples(200)
+def test_whatever_else_comes_is_read_or_refused(value: bytes) -> None:
+    with contextlib.suppress(msgspec.DecodeError):
+        roster.decode_answer(value)
+
+
+@given(text=TEXT, ids=st.lists(TEXT, max_size=5), most=st.integers(-5, 2_000))
+@examples(100)
+def test_a_question_is_read_as_it_was_written_or_breaks_its_bounds(
+    text: str, ids: list[str], most: int
+) -> None:
+    question = Report(REPLY, Wanted(text=text, ids=ids), most)
+    message = roster.encode_question(question)
+    if 0 <= most <= roster.MOST_ROWS:
+        assert roster.decode_question(message) == question
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            roster.decode_question(message)
