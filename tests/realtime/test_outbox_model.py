@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from realtime.batches import Update
-from realtime.outbox import Item, Outbox, Snapshot
+from realtime.outbox import Item, Lane, Outbox, Snapshot
 from realtime.protocol.messages import Gap
 from tests.examples import examples
 from tests.realtime.peers import EPOCH, update
@@ -32,6 +32,8 @@ class OutboxModel(RuleBasedStateMachine):
         self.live: list[Item] = []
         self.batched: list[Item] = []
         self.marked: dict[str, Update] = {}
+        self.control: list[bytes] = []
+        self.intervals = 1.0
         self.put = self.gone = self.dropped = self.told = 0
 
     @initialize(capacity=st.integers(min_value=1, max_value=4))
@@ -39,8 +41,16 @@ class OutboxModel(RuleBasedStateMachine):
         """Start with an empty one."""
         self.capacity = capacity
         self.outbox = Outbox(capacity)
-        self.lane = self.outbox.lane("batch", 1.0)
-        self.latest = self.outbox.lane("latest", 1.0)
+
+    @property
+    def lane(self) -> Lane:
+        """That of the batches."""
+        return self.outbox.lane("batch", 1.0)
+
+    @property
+    def latest(self) -> Lane:
+        """That of the newest values."""
+        return self.outbox.lane("latest", 1.0)
 
     def make_item(self, kind: str, symbol: str) -> Item:
         """A new item."""
@@ -50,6 +60,12 @@ class OutboxModel(RuleBasedStateMachine):
         if kind == "gap":
             return Gap(symbol, 0, self.seq, EPOCH)
         return Snapshot(made) if kind == "snapshot" else made
+
+    def without(self, items: list[Item], symbol: str) -> list[Item]:
+        """Take those of the symbol away, and return them."""
+        taken = [item for item in items if item.symbol == symbol]
+        items[:] = [item for item in items if item.symbol != symbol]
+        return taken
 
     def drop(self, items: list[Item], most: int) -> None:
         """The oldest beyond `most` go."""
@@ -127,6 +143,38 @@ class OutboxModel(RuleBasedStateMachine):
         for symbol in symbols:
             self.marked.pop(symbol, None)
 
+    @rule(symbol=SYMBOLS)
+    def hasten(self, symbol: str) -> None:
+        """Somebody wants all that waits of a symbol at once."""
+        hastened = self.without(self.live, symbol)
+        for lane in list(self.outbox.lanes.values()):
+            hastened += self.without(self.batched, symbol) if lane is self.lane else []
+            if lane is self.latest and symbol in self.marked:
+                hastened.append(self.marked.pop(symbol))
+                self.put += 1
+        assert self.outbox.hasten([symbol], self) == len(hastened)
+        self.owed += hastened
+        self.drop(self.owed, 2 * self.capacity)
+
+    @rule(size=st.sampled_from([0, 1, 300_000]))
+    def put_control(self, size: int) -> None:
+        """Queue an answer."""
+        self.control.append(bytes(size))
+        self.outbox.put_control(self.control[-1])
+
+    @rule()
+    def take_control(self) -> None:
+        """Send an answer."""
+        if self.control:
+            assert self.outbox.take_control() is self.control.pop(0)
+
+    @rule(count=st.integers(min_value=1, max_value=400))
+    def change_terms(self, count: int) -> None:
+        """Other intervals, one after the other, of which nothing waits for any."""
+        for _ in range(count):
+            self.intervals += 1.0
+            self.outbox.lane("latest", self.intervals)
+
     @rule()
     def conflate(self) -> None:
         """The reader has taken nothing for too long."""
@@ -154,6 +202,10 @@ class OutboxModel(RuleBasedStateMachine):
         assert len(outbox) == len(self.owed + self.live + self.batched) + len(self.marked)
         assert len(outbox.updates) <= 3 * self.capacity
         assert len(self.batched) <= self.capacity
+        assert len(outbox.lanes) <= 200 + 2
+        assert list(outbox.control) == self.control
+        too_much = sum(map(len, self.control)) > 1 << 20 or len(self.control) > self.capacity
+        assert outbox.overflowing == too_much
         waiting = len(self.owed + self.live + self.batched)
         assert self.put == self.gone + self.dropped + waiting
         ordered = [item for item in (*outbox.updates, *self.batched) if isinstance(item, Update)]
@@ -161,4 +213,4 @@ class OutboxModel(RuleBasedStateMachine):
 
 
 TestOutboxModel = OutboxModel.TestCase
-TestOutboxModel.settings = examples(60, steps=30)
+TestOutboxModel.settings = examples(80, steps=40)
