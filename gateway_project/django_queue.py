@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import close_old_connections, reset_queries
 
-from gateway_project.admission import Refused
+from gateway_project.queue_shares import QueueShares, overloaded
 from observability import blocking, exposition, metrics
 
 T = TypeVar("T")
@@ -25,22 +25,28 @@ THREADS = ThreadPoolExecutor(settings.GATEWAY.worker_threads, thread_name_prefix
 
 # Beyond this many the caller is told to come back instead of waiting for a thread without an end.
 _PLACES = 64 * settings.GATEWAY.worker_threads
+_RETRY_S = 1
 _queue = asyncio.Semaphore(_PLACES)
+_shares = QueueShares(_PLACES // 4, retry_s=_RETRY_S)
 
 
 @contextlib.asynccontextmanager
-async def place() -> AsyncIterator[None]:
-    """A place in the queue; raises `Refused` where there is none."""
+async def place(address: str) -> AsyncIterator[None]:
+    """A place in the queue for a request from `address`; raises `Refused` where there is none."""
     if _queue.locked():
-        raise Refused("OVERLOADED", headers=[("Retry-After", "1")], retry_after=1)
-    async with _queue:
-        yield
+        raise overloaded(_RETRY_S)
+    with _shares.hold(address):
+        async with _queue:
+            yield
 
 
-async def run(function: Callable[..., T], *args: Any) -> T:
-    """Call `function` in one of the threads, and give its database connection back; may raise `Refused`."""
+async def run(address: str, function: Callable[..., T], *args: Any) -> T:
+    """Call `function` in one of the threads for a request from `address`; may raise `Refused`.
+
+    The database connection is given back.
+    """
     call = functools.partial(contextvars.copy_context().run, _as_a_request, function, *args)
-    async with place():
+    async with place(address):
         return await asyncio.get_running_loop().run_in_executor(THREADS, call)
 
 

@@ -225,7 +225,7 @@ async def _predictions(plan: Plan, conditions: Conditions, caller: Caller) -> Re
 
 async def _history(plan: Plan, conditions: Conditions, caller: Caller) -> Ready | None:
     try:
-        return await django_queue.run(hot_answers.read_history, plan, conditions)
+        return await django_queue.run(conditions.address, hot_answers.read_history, plan, conditions)
     except (OperationalError, InterfaceError) as error:
         database_outage.failed(error)
         raise admission.unavailable(

@@ -20,6 +20,7 @@ from gateway_project import (
     bodies,
     bookkeeping,
     django_queue,
+    django_threads,
     health,
     hot_reads,
     password_turns,
@@ -32,7 +33,6 @@ from gateway_project import (
 )
 from gateway_project.addresses import RawHeaders
 from gateway_project.admission import Admission, Refused
-from gateway_project.django_threads import DjangoThreads
 from gateway_project.hot_conditions import Conditions
 from gateway_project.house_headers import Pair, encoded
 from gateway_project.wsgi import application as django_wsgi
@@ -40,7 +40,7 @@ from observability import exposition, metrics, request_context, request_tally
 
 # WSGI in a fixed number of threads costs a fifth of Django's own ASGI handler, which starts threads per
 # request (docs/adr/0001).
-django_application = DjangoThreads(django_wsgi, django_queue.THREADS)
+django_application = django_threads.DjangoThreads(django_wsgi, django_queue.THREADS)
 
 _OUTCOME = OUTCOME_HEADER.lower().encode()
 
@@ -76,7 +76,7 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
         receive = suspicion.watch_body(scope, await bodies.receive_whole(scope, receive), address)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
-    except bodies.ClientGone:
+    except (bodies.ClientGone, django_threads.TakenTooSlowly):
         return
     except bodies.BodyTooLarge:
         await answer.refuse(Refused("PAYLOAD_TOO_LARGE"))
@@ -105,8 +105,10 @@ async def _answer_hot(scope: dict[str, Any], answer: _Answer) -> bool:
 
 
 async def _ask_django(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    async with password_turns.take(scope), django_queue.place():
-        await django_application(scope, receive, send)
+    async with password_turns.take(scope), django_queue.place(scope["client"][0]):
+        answer = await django_application.answer(scope, receive)
+    # Whoever takes it slowly has given turn, place and thread back.
+    await django_threads.send_answer(answer, send)
 
 
 async def _admit(scope: dict[str, Any], answer: _Answer, address: str, now: datetime) -> None:

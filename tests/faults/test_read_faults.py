@@ -81,15 +81,17 @@ def test_a_frozen_postgres_fills_the_queue_and_then_callers_are_told_to_come_bac
     stack_on_own_postgres: Stack, own_postgres: Server
 ) -> None:
     stack = stack_on_own_postgres
-    stack.environ["WORKER_THREADS"] = "1"
+    stack.environ |= {"WORKER_THREADS": "1", "TRUSTED_PROXIES": "127.0.0.0/8"}
     stack.start_web()
     url = f"{stack.base_url}/api/prediction/ZZZZZ"
     key = {"X-API-Key": stack.key}
+    # Each from an address of its own: one alone has a share of the queue only.
+    crowd = [{**key, "X-Forwarded-For": f"203.0.113.{number}"} for number in range(100)]
     assert httpx.get(url, headers=key).status_code == 404
     own_postgres.freeze()
     try:
         with ThreadPoolExecutor(100) as callers:
-            asked = [callers.submit(httpx.get, url, headers=key, timeout=60) for _ in range(100)]
+            asked = [callers.submit(httpx.get, url, headers=caller, timeout=60) for caller in crowd]
             answers = (one.result() for one in as_completed(asked))
             first = next(answer for answer in answers if answer.json()["error"] == "OVERLOADED")
             assert httpx.get(f"{stack.base_url}/health/live").status_code == 200

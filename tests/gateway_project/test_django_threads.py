@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 
-from gateway_project.django_threads import DjangoThreads, Message
+from gateway_project import django_threads
+from gateway_project.django_threads import (
+    PART_BYTES,
+    DjangoThreads,
+    Message,
+    TakenTooSlowly,
+    send_answer,
+)
 
 Answer = Callable[[dict[str, Any]], Any]
 _place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
@@ -57,7 +65,8 @@ async def ask(
         "client": ("203.0.113.7", 1),
         "headers": headers or [],
     }
-    await DjangoThreads(application(answer), ThreadPoolExecutor(2, "django"))(scope, receive, send)
+    made = await DjangoThreads(application(answer), ThreadPoolExecutor(2, "django")).answer(scope, receive)
+    await send_answer(made, send)
     return sent
 
 
@@ -135,14 +144,117 @@ async def test_what_django_streams_goes_out_as_it_comes() -> None:
     assert sent_by_then == [0, 1, 2, 3, 3]
 
 
-@pytest.mark.parametrize("kind", [HttpResponse, StreamingHttpResponse])
-async def test_the_response_is_closed(kind: type[Any]) -> None:
+class Content(io.BytesIO):
+    """A file, in which threads it was read, and whether it was closed."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.read_in: list[str] = []
+        self.is_closed = threading.Event()
+
+    def close(self) -> None:
+        super().close()
+        self.is_closed.set()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.read_in.append(threading.current_thread().name)
+        return super().read(size)
+
+
+async def test_a_file_is_read_when_the_thread_is_free_again_and_closed() -> None:
+    content = b"0123456789abcdef" * (PART_BYTES // 8) + b"rest"
+    file = Content(content)
+    sent = await ask(lambda environ: FileResponse(file))
+    bodies = [message["body"] for message in sent[1:]]
+    assert b"".join(bodies) == content
+    assert [len(body) for body in bodies] == [PART_BYTES, PART_BYTES, 4, 0]
+    assert [message["more_body"] for message in sent[1:]] == [True, True, True, False]
+    assert file.closed
+    assert not [name for name in file.read_in if name.startswith("django")]
+
+
+async def test_a_file_that_is_not_read_is_closed_as_well() -> None:
+    for at in range(3):
+        file = io.BytesIO(b"x")
+        sent: list[None] = []
+
+        def fail(sent: list[None] = sent, at: int = at) -> None:
+            sent.append(None)
+            if len(sent) > at:
+                raise OSError("gone")
+
+        with pytest.raises(OSError, match="gone"):
+            await ask(lambda environ, file=file: FileResponse(file), on_send=fail)  # type: ignore[misc]
+        assert file.closed
+
+
+async def test_the_file_of_a_request_that_is_given_up_is_closed() -> None:
+    file, begun, go_on = Content(b"x"), threading.Event(), threading.Event()
+
+    def wait(environ: dict[str, Any]) -> FileResponse:
+        begun.set()
+        go_on.wait(60)
+        return FileResponse(file)
+
+    asked = asyncio.create_task(ask(wait))
+    assert await asyncio.to_thread(begun.wait, 60)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    go_on.set()
+    assert await asyncio.to_thread(file.is_closed.wait, 60)
+
+
+async def test_a_file_response_without_a_file_is_an_answer_in_one_piece() -> None:
+    sent = await ask(lambda environ: FileResponse((), status=304))
+    assert [message.get("body") for message in sent] == [None, b""]
+
+
+async def test_who_does_not_take_a_stream_loses_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(django_threads, "PART_WITHIN_S", 0.05)
+    closed: list[bool] = []
+    response = StreamingHttpResponse(iter([b"one", b"two"]))
+    response._resource_closers.append(lambda: closed.append(True))  # type: ignore[attr-defined]
+    answer = django_threads.Answer({"type": "http.response.start"}, stream=response)
+    never = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await never.wait()
+
+    with pytest.raises(TakenTooSlowly):
+        await send_answer(answer, send)
+    assert closed == [True]
+
+
+async def test_a_stream_that_was_given_up_before_it_began_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = ThreadPoolExecutor(1)
+    monkeypatch.setattr(django_threads, "_STREAMS", busy)
+    go_on = threading.Event()
+    busy.submit(go_on.wait, 60)
+    response = StreamingHttpResponse([b"x"])
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    answer = django_threads.Answer({"type": "http.response.start"}, stream=response)
+    sending = asyncio.create_task(send_answer(answer, send))
+    await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert response.closed
+    go_on.set()
+
+
+@pytest.mark.parametrize(("kind", "threads"), [(HttpResponse, "django"), (StreamingHttpResponse, "stream")])
+async def test_the_response_is_closed(kind: type[Any], threads: str) -> None:
     closed = []
     response = kind([b"x"])
     response._resource_closers.append(lambda: closed.append(threading.current_thread().name))
     await ask(lambda environ: response)
     assert len(closed) == 1
-    assert closed[0].startswith("django")
+    assert closed[0].startswith(threads)
 
 
 async def test_context_goes_along_and_does_not_come_back() -> None:
@@ -184,8 +296,5 @@ async def test_no_more_requests_are_answered_at_once_than_there_are_threads() ->
     async def receive() -> Message:
         raise AssertionError
 
-    async def send(message: Message) -> None:
-        pass
-
-    await asyncio.gather(*(threads(scope, receive, send) for _ in range(8)))
+    await asyncio.gather(*(threads.answer(scope, receive) for _ in range(8)))
     assert most == 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
 from gateway_project import password_turns, rim
 from gateway_project.admission import Refused
+
+_numbers = itertools.count()
 
 
 class Django:
@@ -31,11 +34,12 @@ async def django() -> Django:
     return Django()
 
 
-def ask(django: Django, path: str, method: str = "POST") -> asyncio.Task[None]:
-    """A request that has come as far as Django."""
+def ask(django: Django, path: str, method: str = "POST", *, address: str | None = None) -> asyncio.Task[None]:
+    """A request that has come as far as Django; each without an `address` comes from another one."""
+    client = (address or f"198.51.100.{next(_numbers) % 256}", 0)
 
     async def wait_and_ask() -> None:
-        async with password_turns.take({"path": path, "method": method}):
+        async with password_turns.take({"path": path, "method": method, "client": client}):
             await django.answer(path)
 
     return asyncio.create_task(wait_and_ask())
@@ -81,6 +85,26 @@ async def test_who_comes_when_the_queue_is_full_is_told_to_come_back(django: Dja
     await ask(django, "/auth/login")
 
 
+async def test_an_address_that_has_its_share_of_the_queue_is_told_to_come_back_and_others_wait_on(
+    django: Django,
+) -> None:
+    first = "2001:db8::1"
+    logins = [ask(django, "/auth/login", address=first) for _ in range(password_turns.PLACES_OF_ONE_ADDRESS)]
+    await settle()
+
+    for address in (first, "2001:db8::2"):  # of one /64
+        with pytest.raises(Refused) as refused:
+            await ask(django, "/auth/login", address=address)
+        assert (refused.value.code, refused.value.headers) == ("OVERLOADED", [("Retry-After", "5")])
+    other = ask(django, "/auth/login")
+    await settle()
+    assert not other.done()
+
+    django.go_on.set()
+    await asyncio.gather(*logins, other)
+    await ask(django, "/auth/login", address=first)
+
+
 async def test_who_has_waited_too_long_is_told_to_come_back(
     django: Django, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,10 +133,14 @@ async def test_a_login_that_fails_or_is_given_up_gives_its_turn_back(
 
     assert django.inside == ["/auth/login"]  # the first was inside when it was given up
     with pytest.raises(OSError, match="Django"):
-        async with password_turns.take({"path": "/auth/login", "method": "POST"}):
-            raise OSError("Django")
+        await _fail()
     django.go_on.set()
     await ask(django, "/auth/login")
+
+
+async def _fail() -> None:
+    async with password_turns.take({"path": "/auth/login", "method": "POST", "client": ("203.0.113.7", 0)}):
+        raise OSError("Django")
 
 
 async def test_the_rim_asks_for_the_turn_before_it_asks_django(django: Django) -> None:
