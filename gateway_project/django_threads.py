@@ -95,7 +95,7 @@ class DjangoThreads:
             close_old_connections()  # the stream opens one in its own thread
             return Answer(start, stream=response)
         file = response.file_to_stream if is_file else None
-        if file is not None:
+        if file is not None:  # whoever sends it closes it
             response._resource_closers.remove(file.close)
         try:
             return Answer(start, b"".join(response) if file is None else b"", file)
