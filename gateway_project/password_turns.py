@@ -1,8 +1,8 @@
 """Passwords are checked one after the other in a process, and who waits for it holds no thread of Django's.
 
-1. Hashing a password takes a quarter of a second of a core, by design, and does so without Python's lock. A crowd
-   that logs in together would hash in all of Django's threads, and leave the event loop a sixteenth of the
-   cores: nobody would be answered, not even the launcher, which takes such a process for dead.
+1. Hashing a password takes a quarter of a second of a core, by design, and does so without Python's lock. A
+   crowd that logs in together would hash in all of Django's threads, and leave the event loop a sixteenth of
+   the cores: nobody would be answered, not even the launcher, which takes such a process for dead.
 2. So one is hashed at a time, and the others wait in the event loop, where waiting costs nothing.
 3. The queue has an end, and so has waiting in it: nothing is hashed for those who have gone. Who comes too
    late or waits too long is told to come back.
