@@ -76,19 +76,23 @@ def authenticate(credential: str, *, now: datetime, address: str) -> Caller:
     if tokens.looks_like_jwt(credential):
         return _authenticate_person(credential, now, address)
     parsed = _parse_key(credential, address)
-    return _admit(parsed, _find_record(parsed.id), now, address)
+    # Not by its id: whoever guesses the secret of a key in memory would be told apart by how long it takes.
+    record = directory.current().remembered_digest(parsed.digest) or _read_record(parsed.id)
+    return _admit(parsed, record, now, address)
 
 
 def authenticate_from_memory(credential: str, *, now: datetime, address: str) -> Caller | None:
-    """As `authenticate`, without I/O: None where that would have to ask the database."""
+    """As `authenticate`, without I/O: None where that would have to ask the database.
+
+    So it is for a wrong secret of a key in memory: a guess, which is counted where it is looked up.
+    """
     if tokens.looks_like_jwt(credential):
         return None
     known = directory.current().remembered_digest(keys.digest_key(credential))
     if known is not None:
         return _let_in(known, now, address)
-    parsed = _parse_key(credential, address)
-    record = directory.current().remembered_key(parsed.id)
-    return None if record is None else _admit(parsed, record, now, address)
+    _parse_key(credential, address)  # what has no proper form is refused here
+    return None
 
 
 def known_caller(digest: str, *, now: datetime, address: str) -> Caller | None:
@@ -144,10 +148,11 @@ def refuse(reason: str, detail: str, address: str, key: str = "") -> CredentialR
 
 
 def _find_record(key_id: uuid.UUID) -> KeyRecord | None:
+    return directory.current().remembered_key(key_id) or _read_record(key_id)
+
+
+def _read_record(key_id: uuid.UUID) -> KeyRecord | None:
     known = directory.current()
-    record = known.remembered_key(key_id)
-    if record is not None:
-        return record
     try:
         return known.load_key(key_id)
     except DatabaseFailure:

@@ -30,10 +30,11 @@ _uses: dict[uuid.UUID, Use] = {}
 
 
 def note(key_id: uuid.UUID, *, at: datetime, address: str, agent: str) -> None:
-    """The key was used. There are never more entries than keys that are good."""
+    """The key was used. There are never more entries than keys that are good, and each is short."""
+    use = Use(at, address, _clean(agent))
     # Without the lock a use could land in what `flush` has taken already, and be lost.
     with _lock:
-        _uses[key_id] = Use(at, address, agent)
+        _uses[key_id] = use
 
 
 def flush() -> int:
@@ -65,7 +66,7 @@ def _write(rows: Sequence[tuple[uuid.UUID, Use]]) -> None:
             id_field.get_db_prep_value(key_id, connection),
             at_field.get_db_prep_value(use.at, connection),
             use.address[:45],
-            _clean(use.agent),
+            use.agent,
         )
     ]
     # "column1" and so on are what both databases call the columns of VALUES.

@@ -6,6 +6,8 @@ import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from observability.short_memory import remember_short
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -13,6 +15,8 @@ UNKNOWN = "unknown"
 """Stands for a peer without an address, such as one on a Unix socket."""
 
 MOST_NETWORKS = 50
+# Of IPv6 with IPv4 at its end: 45, and the name of a zone.
+_LONGEST_ADDRESS = 64
 _MAPPED_PREFIX = 96  # ::ffff:0:0/96 holds the IPv4 addresses
 
 
@@ -92,7 +96,7 @@ def _parse_network(text: str) -> Network:
     return network
 
 
-@functools.lru_cache(maxsize=16_384)
+@remember_short(16_384, longest=_LONGEST_ADDRESS)
 def _parse(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts import networks
+from observability.short_memory import LONGEST
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -20,11 +21,15 @@ def find(scope: dict[str, Any]) -> str:
 
 def find_behind(peer: str | None, headers: RawHeaders) -> str:
     """As `find`, from the address of the connection's other end and the headers that came over it."""
-    if not settings.GATEWAY.trusted_proxies:
-        return _find(peer, (), None)
-    forwarded = tuple(value for name, value in headers if name == b"x-forwarded-for")
-    real_ip = next((value for name, value in headers if name == b"x-real-ip"), None)
-    return _find(peer, forwarded, real_ip)
+    trusted = tuple(settings.GATEWAY.trusted_proxies)
+    if not _is_ours(peer, trusted):
+        return _find_peer(peer)
+    lines = [value for name, value in headers if name == b"x-forwarded-for"]
+    forwarded = b",".join(lines) if lines else None
+    # Counts only where nothing was forwarded.
+    real_ip = None if lines else next((value for name, value in headers if name == b"x-real-ip"), None)
+    find_it = _find_short if len(forwarded or real_ip or b"") <= LONGEST else _find
+    return find_it(peer, forwarded, real_ip, trusted)
 
 
 def scheme_of(scope: dict[str, Any]) -> str:
@@ -47,10 +52,23 @@ def find_scheme(scheme: str, peer: str | None, headers: RawHeaders) -> str:
 
 
 @functools.lru_cache(maxsize=16_384)
-def _find(peer: str | None, forwarded: tuple[bytes, ...], real_ip: bytes | None) -> str:
+def _is_ours(peer: str | None, trusted: tuple[str, ...]) -> bool:
+    return bool(trusted) and networks.allows(trusted, peer or "")
+
+
+@functools.lru_cache(maxsize=16_384)
+def _find_peer(peer: str | None) -> str:
+    return networks.client_address(peer, (), None, ())
+
+
+def _find(peer: str | None, forwarded: bytes | None, real_ip: bytes | None, trusted: tuple[str, ...]) -> str:
     return networks.client_address(
         peer,
-        [value.decode("latin-1") for value in forwarded],
+        () if forwarded is None else (forwarded.decode("latin-1"),),
         (real_ip or b"").decode("latin-1"),
-        settings.GATEWAY.trusted_proxies,
+        trusted,
     )
+
+
+# A proxy passes on what its client has written, of any length.
+_find_short = functools.lru_cache(maxsize=16_384)(_find)

@@ -5,8 +5,6 @@ Whatever they do is decided by Django's and DRF's own functions.
 
 from __future__ import annotations
 
-import functools
-
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -21,6 +19,7 @@ from gateway_project import addresses, cors, security_headers
 from gateway_project.addresses import RawHeaders
 from gateway_project.house_headers import Pair
 from observability import request_context, tracing
+from observability.short_memory import remember_short
 from predictions import compression, rendering
 from predictions.negotiation import UsualNegotiation
 
@@ -125,7 +124,7 @@ def _find_digest(asked: dict[bytes, bytes]) -> str:
     return keys.digest_key(credential) if credential else ""
 
 
-@functools.lru_cache(maxsize=1024)
+@remember_short(1024)
 def _accepts_json(accept: bytes) -> bool:
     request = HttpRequest()
     request.META["HTTP_ACCEPT"] = accept.decode("latin-1")
@@ -136,7 +135,7 @@ def _accepts_json(accept: bytes) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1024)
+@remember_short(1024)
 def _is_our_host(host: bytes) -> bool:
     request = HttpRequest()
     request.META["HTTP_HOST"] = host.decode("latin-1")
@@ -147,7 +146,7 @@ def _is_our_host(host: bytes) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1024)
+@remember_short(1024)
 def _cors(origin: bytes) -> tuple[Pair, ...]:
     """What a page of `origin` needs to read the answer; the answers vary by origin anyway."""
     found = cors.headers_for("/api/", [(b"origin", origin)])

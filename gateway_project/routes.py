@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-
 from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from accounts import access
 from accounts.access import Need
+from observability.short_memory import remember_short
 from predictions import symbols
 
 UNMATCHED = "unmatched"
 _LIMITED = ("/api/", "/auth/")
-_LONGEST_CACHED = 256
 
 
+@remember_short(4096)
 def find(path: str) -> str:
     """The name of the route of `path`; `UNMATCHED` where nothing is."""
-    return _find_cached(path) if len(path) <= _LONGEST_CACHED else _find(path)
+    try:
+        return resolve(path).view_name or UNMATCHED
+    except Resolver404:
+        return UNMATCHED
 
 
 def need_at(path: str, route: str, method: str) -> Need:
@@ -39,13 +41,3 @@ def cost_of(route: str, need: Need, query_string: bytes) -> int:
 def is_counted(path: str) -> bool:
     """True for calls of the API, which are what usage is about."""
     return path.startswith(_LIMITED)
-
-
-def _find(path: str) -> str:
-    try:
-        return resolve(path).view_name or UNMATCHED
-    except Resolver404:
-        return UNMATCHED
-
-
-_find_cached = functools.lru_cache(maxsize=4096)(_find)

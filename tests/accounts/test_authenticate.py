@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
-from django.db import IntegrityError
-from pytest_django import DjangoAssertNumQueries
+from django.db import IntegrityError, OperationalError
+from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts import keys
+from accounts import directory, failures, key_records, keys
 from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.callers import Caller
-from accounts.credentials import CredentialRefused, authenticate
+from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory
+from accounts.directory import FRESH_S, Directory
 from accounts.models import Account, ApiKey, Tier, default_scopes
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +27,16 @@ ADDRESS = "203.0.113.7"
 def issued() -> IssuedKey:
     """A key on the tier pro."""
     return issue("desk", "pro", "laptop")
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Directory:
+    """A memory that can be trusted: every change up to now is in it, and its clock stands still."""
+    settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, credential_grace_s=60)
+    made = Directory(clock=lambda: 1000.0)
+    made.followed(1000.0)
+    monkeypatch.setattr(directory, "_directory", made)
+    return made
 
 
 def issue(account: str, tier: str, name: str = "") -> IssuedKey:
@@ -72,6 +84,66 @@ def test_a_well_formed_key_that_was_never_issued_is_unknown(issued: IssuedKey) -
     # The right id with another secret, or as a test key, is no better.
     assert refusal(keys.make_key(issued.key.pk, "live")) == "unknown"
     assert refusal(keys.make_key(issued.key.pk, "test")) == "unknown"
+
+
+def wrong(issued: IssuedKey) -> str:
+    """Another secret under the id of `issued`."""
+    return keys.make_key(issued.key.pk, "live")
+
+
+def test_a_key_in_memory_costs_no_query_and_a_wrong_secret_of_it_as_many_as_an_unknown_id(
+    known: Directory, issued: IssuedKey, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    known.load_key(issued.key.pk)
+    with django_assert_num_queries(0):
+        assert authenticate(issued.secret, now=NOW, address=ADDRESS).key_id == issued.key.pk
+    for guess in (wrong(issued), keys.make_key(uuid.uuid4(), "live")):
+        with django_assert_num_queries(1):
+            assert refusal(guess) == "unknown"
+
+
+def test_in_memory_alone_a_wrong_secret_is_as_unknown_as_an_unknown_id(
+    known: Directory, issued: IssuedKey, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    known.load_key(issued.key.pk)
+    failures._counted.clear()
+    with django_assert_num_queries(0):
+        for guess in (wrong(issued), keys.make_key(uuid.uuid4(), "live")):
+            assert authenticate_from_memory(guess, now=NOW, address=ADDRESS) is None
+        found = authenticate_from_memory(issued.secret, now=NOW, address=ADDRESS)
+    assert found is not None
+    assert found.key_id == issued.key.pk
+    assert not failures._counted  # that is done where it is looked up
+
+
+def test_in_memory_the_right_secret_of_a_revoked_key_is_told_so(known: Directory, issued: IssuedKey) -> None:
+    ApiKey.objects.update(revoked_at=NOW)
+    known.load_key(issued.key.pk)
+    with pytest.raises(CredentialRefused, match="revoked"):
+        authenticate_from_memory(issued.secret, now=NOW, address=ADDRESS)
+    assert authenticate_from_memory(wrong(issued), now=NOW, address=ADDRESS) is None
+
+
+def test_in_memory_what_has_no_form_is_refused_at_once(known: Directory) -> None:
+    with pytest.raises(CredentialRefused, match="malformed"):
+        authenticate_from_memory("junk", now=NOW, address=ADDRESS)
+
+
+def test_while_the_database_is_away_the_right_secret_is_known_and_a_wrong_one_is_not(
+    known: Directory, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.load_key(issued.key.pk)
+    # No look at the changes has failed yet: the first to notice is who calls.
+    known.followed(known._clock() - FRESH_S)
+
+    def fail(key_id: uuid.UUID) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(key_records, "read", fail)
+    assert authenticate(issued.secret, now=NOW, address=ADDRESS).key_id == issued.key.pk
+    assert refusal(wrong(issued)) == "unknown"
+    with pytest.raises(OperationalError):
+        authenticate(keys.make_key(uuid.uuid4(), "live"), now=NOW, address=ADDRESS)
 
 
 def test_revoked_expired_and_inactive_are_told_apart(issued: IssuedKey) -> None:

@@ -110,6 +110,11 @@ def test_agents_are_cut_and_lose_what_the_database_does_not_take(key: ApiKey) ->
     assert stored(key) == (NOW, "a" * 45, "é'%s;--" + "x" * 192 + "x")
 
 
+def test_of_a_long_agent_no_more_is_kept_than_will_be_written(key: ApiKey) -> None:
+    note(key, agent="x" * 60_000)
+    assert len(last_use._uses[key.pk].agent) == 200
+
+
 @pytest.mark.parametrize(("different", "statements"), [(0, 0), (1, 1), (500, 1), (501, 2)])
 def test_up_to_500_keys_are_one_statement(
     different: int, statements: int, django_assert_num_queries: DjangoAssertNumQueries

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 from pytest_django import Settings
 
-from accounts import keys
+from accounts import keys, networks
 from gateway_project import addresses, hot_conditions
 from gateway_project.addresses import RawHeaders
 from gateway_project.hot_conditions import Conditions
+from observability.short_memory import ShortMemory
 
 HOST = (b"host", b"localhost")
 KEY = keys.make_key(uuid.UUID(int=7), "live", choose=lambda alphabet: alphabet[0])
@@ -26,10 +28,10 @@ OURS = "https://dashboard.example"
 def _forgotten() -> Iterator[None]:
     """Nothing is remembered from a test with other settings."""
     remembering = (
-        hot_conditions._accepts_json,
-        hot_conditions._is_our_host,
-        hot_conditions._cors,
-        addresses._find,
+        hot_conditions._accepts_json.remembered,
+        hot_conditions._is_our_host.remembered,
+        hot_conditions._cors.remembered,
+        addresses._find_short,
     )
     for one in remembering:
         one.cache_clear()
@@ -221,6 +223,93 @@ def test_behind_proxies_of_ours_the_client_is_whom_they_name(settings: Settings)
     assert conditions(forwarded(CLIENT, b"x-real-ip"), peer=PROXY).address == CLIENT
     assert conditions(forwarded("198.51.100.1"), peer=CLIENT).address == CLIENT  # it is no proxy of ours
     assert conditions(peer=PROXY).address == PROXY
+
+
+REMEMBERED: dict[bytes, tuple[ShortMemory[bytes, Any], bytes]] = {
+    b"host": (hot_conditions._is_our_host, b"localhost:8000"),
+    b"accept": (hot_conditions._accepts_json, b"application/json;q=0.9"),
+    b"origin": (hot_conditions._cors, b"https://dashboard.example"),
+}
+
+
+@pytest.mark.parametrize("name", REMEMBERED)
+def test_a_usual_header_is_worked_out_once_and_a_long_one_leaves_nothing_behind(name: bytes) -> None:
+    remembering, usual = REMEMBERED[name]
+    for value in (usual, usual, b"a" * 257, b"a" * 60_000):
+        Conditions([*dict([HOST, (name, value)]).items()], CLIENT)
+    info = remembering.remembered.cache_info()
+    assert (info.currsize, info.hits) == (1, 1)
+
+
+@pytest.mark.parametrize("name", [b"accept", b"origin"])
+def test_a_long_header_means_what_a_short_one_means(settings: Settings, name: bytes) -> None:
+    settings.CORS_ALLOWED_ORIGINS = [OURS]
+    long = {
+        b"accept": b"text/html," + b" " * 300 + b"application/json",
+        b"origin": OURS.encode() + b"." * 300,
+    }
+    made = conditions((name, long[name]))
+    assert made.is_plain
+    assert made.cors == ()
+
+
+@pytest.fixture
+def _proxied(settings: Settings) -> None:
+    """10.0.0.0/8 are proxies of ours."""
+    settings.GATEWAY = msgspec.structs.replace(settings.GATEWAY, trusted_proxies=["10.0.0.0/8"])
+
+
+def remembered_of_what_was_forwarded() -> int:
+    """How many answers are kept: of whole headers, and of the addresses in them."""
+    return addresses._find_short.cache_info().currsize + networks._parse.remembered.cache_info().currsize
+
+
+@pytest.mark.usefixtures("_proxied")
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"x-real-ip"])
+def test_what_somebody_who_is_no_proxy_of_ours_claims_is_not_remembered(name: bytes) -> None:
+    assert conditions().address == CLIENT
+    before = remembered_of_what_was_forwarded()
+    for number in range(20):
+        assert conditions((name, b"198.51.100.%d" % number)).address == CLIENT
+    assert remembered_of_what_was_forwarded() == before
+
+
+@pytest.mark.usefixtures("_proxied")
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"x-real-ip"])
+def test_of_what_a_proxy_of_ours_passes_on_only_what_is_short_is_remembered(name: bytes) -> None:
+    assert conditions(forwarded(CLIENT), peer=PROXY).address == CLIENT
+    before = remembered_of_what_was_forwarded()
+    for number in range(20):
+        assert conditions((name, b"%d" % number * 300), peer=PROXY).address == PROXY
+    assert remembered_of_what_was_forwarded() == before
+    short = conditions(forwarded(f"junk, {CLIENT}"), peer=PROXY)
+    assert (short.address, addresses._find_short.cache_info().currsize) == (CLIENT, 2)
+
+
+@pytest.mark.usefixtures("_proxied")
+def test_a_long_way_over_proxies_ends_at_the_same_client() -> None:
+    way = ", ".join(["198.51.100.1"] * 300 + [CLIENT, "10.1.1.1"])
+    assert conditions(forwarded(way), peer=PROXY).address == CLIENT
+    assert addresses._find_short.cache_info().currsize == 0
+
+
+@pytest.mark.usefixtures("_proxied")
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["198.51.100.1", CLIENT], CLIENT),
+        ([CLIENT, "10.1.1.1"], CLIENT),
+        ([CLIENT, ""], PROXY),
+        (["", CLIENT], CLIENT),
+        ([""], PROXY),
+        ([], PROXY),
+    ],
+)
+def test_several_lines_of_proxies_are_read_as_one(lines: list[str], expected: str) -> None:
+    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
+    assert addresses.find_behind(PROXY, headers) == expected
+    real_ip = CLIENT if not lines else expected  # it counts only where nothing was forwarded
+    assert addresses.find_behind(PROXY, [*headers, (b"x-real-ip", CLIENT.encode())]) == real_ip
 
 
 @pytest.mark.parametrize(

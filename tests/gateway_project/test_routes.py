@@ -12,7 +12,6 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import access
 from accounts.access import PUBLIC, ROUTES
-from gateway_project import routes
 from gateway_project.routes import UNMATCHED, find, is_counted, need_at
 
 APART = ("admin", "static")
@@ -152,11 +151,11 @@ def test_every_path_below_api_and_auth_is_counted_and_no_other() -> None:
 
 
 def test_long_paths_are_found_but_not_kept_and_short_ones_are_kept_in_a_bounded_number() -> None:
-    routes._find_cached.cache_clear()
+    find.remembered.cache_clear()
     longest = "/api/prediction/" + "A" * (256 - len("/api/prediction/"))
     assert find(longest + "A") == "prediction"
-    assert routes._find_cached.cache_info().currsize == 0
+    assert find.remembered.cache_info().currsize == 0
     assert find(longest) == find(longest) == "prediction"
-    info = routes._find_cached.cache_info()
+    info = find.remembered.cache_info()
     assert (info.currsize, info.hits) == (1, 1)
     assert info.maxsize is not None
