@@ -141,7 +141,7 @@ ROWS = st.builds(
 @examples(100)
 def test_an_answer_is_read_as_it_was_written_and_half_of_it_is_refused(row: Row, data: st.DataObject) -> None:
     process = Process("host", 1, "ws", NOW)
-    fields = dict.fromkeys(ProcessReport.__struct_fields__, 0)
+    fields: dict[str, Any] = dict.fromkeys(ProcessReport.__struct_fields__, 0)
     answer = ProcessReport(**fields | {"process": process, "rows": [row]})
     written = roster.encode_answer(answer)
     assert roster.decode_answer(written) == answer
