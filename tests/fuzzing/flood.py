@@ -1,7 +1,7 @@
 """Many WebSockets at once, each of which writes one script and is heard to its end.
 
-What is heard must be declared: whole, unmasked frames, messages of the protocol with its codes, and an end by
-one of its close codes. Connections that the server ends in order, or breaks off, are opened anew.
+What is heard must be declared: whole, unmasked frames, messages of the protocol with its codes, and the end
+that the script has earned, made by the server. The client leaves only where a server may wait for more.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import msgspec
 from benchmarks.sockets.frames import CLOSE, PING, PONG, TEXT, MalformedFrame, close_code, next_frame
 from realtime.protocol.codes import Close
 from realtime.protocol.messages import Error, Message, Pong
+from tests.fuzzing.referee import BROKEN, NOT_UTF_8, TOO_BIG
 from tests.fuzzing.scripts import LAST, Script
-from tests.integration.frame_cases import VALID_CODES
 
 WITHIN_S = 60.0
 """A connection that has not ended by then hangs."""
 _QUIET_S = 0.3
-# A close frame is answered with its own code, but 1011 is what a server says of its own failure.
-_DECLARED = {1002, 1007, 1009, *Close, *VALID_CODES} - {1011}
+# Of what is not judged: it has not come whole, or came before its time.
+_DECLARED = {1000, BROKEN, NOT_UTF_8, TOO_BIG, *Close}
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\n{credential}Upgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -68,7 +68,7 @@ class _Client(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.write(self._handshake)
-        if self._script.is_early or not self._script.has_key:
+        if self._script.is_early:
             self._write()
 
     def data_received(self, data: bytes) -> None:
@@ -83,11 +83,10 @@ class _Client(asyncio.Protocol):
             self._quiet.cancel()
         if self.ended.done():
             return
-        if self._script.is_sound and self._code != 1000:
-            self._fail(f"a sound script ends with {self._code}, {exc!r}")
+        if self._code not in (self._script.ends or _DECLARED):
+            self._fail(f"the server ends it with {self._code}, {exc!r}")
             return
-        self._heard.ends[str(self._code or "broken off")] += 1
-        self.ended.set_result(None)
+        self._end(str(self._code or "cut off"))
 
     def _read(self) -> None:
         if not self._is_open:
@@ -97,6 +96,8 @@ class _Client(asyncio.Protocol):
             if not head.startswith(b"HTTP/1.1 101 "):
                 raise Undeclared(head[:200])
             self._is_open, self._received = True, bytearray(rest)
+            if not (self._script.is_early or self._script.has_key):
+                self._write()
         data, start = bytes(self._received), 0
         while (at := next_frame(data, start)) is not None:
             opcode, begin, start = at
@@ -111,7 +112,7 @@ class _Client(asyncio.Protocol):
             self._hear(_message.decode(payload))
         elif opcode == CLOSE:
             self._code = close_code(payload)
-            if self._code not in _DECLARED:
+            if self._code not in (self._script.ends or _DECLARED):
                 raise Undeclared(f"close code {self._code} {payload[2:]!r}")
             self.transport.close()
         elif opcode not in (PING, PONG):
@@ -123,16 +124,25 @@ class _Client(asyncio.Protocol):
             self._write()
 
     def _write(self) -> None:
-        """The next part in one write; who does not keep to the rules waits for an end for a moment only."""
+        """The next part in one write; behind what may be waited for, wait for a moment only."""
         if not self._unwritten:
             return
         frames = self._unwritten.pop(0)
         self.transport.write(b"".join(frames))
         self._heard.frames += len(frames)
-        if not self._script.is_sound:
+        is_all = self._script.is_early or not self._unwritten
+        if is_all and not self._script.ends:
             if self._quiet is not None:
                 self._quiet.cancel()
-            self._quiet = asyncio.get_running_loop().call_later(_QUIET_S, self.transport.abort)
+            self._quiet = asyncio.get_running_loop().call_later(_QUIET_S, self._leave)
+
+    def _leave(self) -> None:
+        self._end("left waiting")
+        self.transport.abort()
+
+    def _end(self, how: str) -> None:
+        self._heard.ends[how] += 1
+        self.ended.set_result(None)
 
     def _fail(self, why: str) -> None:
         self.transport.abort()

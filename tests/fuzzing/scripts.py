@@ -1,7 +1,8 @@
 """What a client writes on one WebSocket from its welcome to its end: frames that chance has changed.
 
 Pure. A script that is sound by RFC 6455 and keeps to the limits must be served to its end, however odd its
-messages are; another one may be refused, but only in a way that the protocol declares.
+messages are; of every other one the server must make an end by itself, as `tests.fuzzing.referee` has it, and
+only where a frame has not come whole it may wait.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from realtime.protocol.limits import FRAMES_IN_PER_S
+from realtime.protocol.codes import Close
+from realtime.protocol.limits import FRAMES_IN_PER_S, MAX_BAD_FRAMES
 from tests.fuzzing.mutations import BROKEN_UTF_8, Mutator
+from tests.fuzzing.referee import NOT_UTF_8, OF_REQUESTS, judge
 from tests.integration.frame_cases import (
     BINARY,
     CLOSE,
@@ -34,28 +37,33 @@ SYMBOLS = ("FUZZA", "FUZZB", "FUZZC", "FUZZD")
 # 1011 is what a server says of a failure of its own: none must come back.
 _CLOSE_CODES = [code for code in VALID_CODES if code != 1011]
 _MOST_PIECES = 5
-_FLOOD = 1_200
+_FLOOD = 3_000
+"""Control frames, of which a thousand a second are forgiven: also a slow server reads these in less than two."""
 _OVERLONG = 140_000
 
 
 LAST = "last"
+MAY_WAIT: frozenset[int | None] = frozenset()
+SERVED: frozenset[int | None] = frozenset({1000})
+CUT_OFF: frozenset[int | None] = frozenset({None})
+_OF_STRANGERS = OF_REQUESTS | {Close.CREDENTIAL}
 _LAST_REQUEST = frame(TEXT, json.dumps({"action": "ping", "id": LAST}).encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Frames, and those that are written once a ping with the id `LAST` behind the first is answered.
-
-    A `sound` one ends with the server's answer to its close frame.
-    """
+    """Frames, and those that are written once a ping with the id `LAST` behind the first is answered."""
 
     frames: list[bytes]
     ending: list[bytes]
-    is_sound: bool
+    ends: frozenset[int | None]
+    """Close codes, and None for a connection that is cut off: by one of them the server must end it, but for
+    `MAY_WAIT`."""
     has_key: bool = True
     """Whether the handshake has a credential; else the first frame may."""
     is_early: bool = False
-    """Whether it is written without waiting for the welcome."""
+    """Whether it is written before the handshake is answered, which no client may do (RFC 6455, 4.1): the
+    server may read it, or not."""
 
 
 class Scripts:
@@ -84,18 +92,25 @@ class Scripts:
         dice = random.random()
         if dice < 0.70:
             frames = self._messages(random.randint(1, FRAMES_IN_PER_S - 1))
-            return Script([*frames, _LAST_REQUEST], [closing(1000)], is_sound=True)
+            return Script([*frames, _LAST_REQUEST], [closing(1000)], SERVED)
         if dice < 0.92:
             frames = [*self._messages(random.randint(0, FRAMES_IN_PER_S - 1)), _LAST_REQUEST]
-            ending = [*random.choice(self._breaks)(), frame(PING), closing(1000)]
-            return Script(frames, ending, is_sound=False)
+            ending = random.choice(self._breaks)()
+            if NOT_UTF_8 not in judge(b"".join(ending)):  # the server answers a close frame before it reads text
+                ending += [frame(PING), closing(1000)]
+            return Script(frames, ending, judge(b"".join(ending)))
         if dice < 0.95:  # more than is forgiven
-            return Script(self._messages(4 * FRAMES_IN_PER_S), [], is_sound=False)
+            frames = [*self._messages(3 * FRAMES_IN_PER_S), *[frame(TEXT, b"{")] * (MAX_BAD_FRAMES + 1)]
+            return Script(frames, [], OF_REQUESTS)
         if dice < 0.998:
             frames = [frame(TEXT, self._auth()), *self._messages(3), _LAST_REQUEST]
             ending = [closing(1000)]
-            return Script(frames, ending, is_sound=False, has_key=dice < 0.97, is_early=dice < 0.98)
-        return Script([self._control() for _ in range(_FLOOD)], [], is_sound=False)
+            if dice < 0.97:
+                return Script(frames, ending, SERVED | _OF_STRANGERS, has_key=False)
+            if dice < 0.98:
+                return Script(frames, ending, MAY_WAIT, is_early=True)
+            return Script(frames, ending, SERVED)
+        return Script([self._control() for _ in range(_FLOOD)], [], CUT_OFF)
 
     def _messages(self, count: int) -> list[bytes]:
         """`count` messages, whole or in pieces, with control frames between all of them."""
