@@ -171,9 +171,12 @@ def running_stack(*prepare: Callable[[Stack], object], with_worker: bool = False
 
 @contextlib.contextmanager
 def surviving_stack(
-    log: Path, *roles: str, environ: Mapping[str, str] | None = None
+    log: Path,
+    *roles: str,
+    environ: Mapping[str, str] | None = None,
+    ops_ports: Mapping[str, int] | None = None,
 ) -> Iterator[tuple[Stack, dict[str, subprocess.Popen[bytes]]]]:
-    """A gateway to be ill-treated, and its processes by role, web among them.
+    """A gateway to be ill-treated, and its processes by role, web among them; `ops_ports` are by role too.
 
     At the end they live and answer, and the `log` that they share holds no trace.
     """
@@ -182,7 +185,10 @@ def surviving_stack(
         made.log_path = log
         made.environ |= environ or {}
         start = {"bridge": made.start_bridge, "worker": made.start_worker, "web": made.start_web}
-        processes = {role: start[role]() for role in (*roles, "web")}
+        processes = {}
+        for role in (*roles, "web"):
+            made.environ["OPS_PORT"] = str((ops_ports or {}).get(role, 0))
+            processes[role] = start[role]()
         yield made, processes
         assert {role: process.poll() for role, process in processes.items()} == dict.fromkeys(processes)
         assert made.get("/health/ready").status_code == 200

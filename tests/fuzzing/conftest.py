@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway_project import embedded
 from tests.conftest import surviving_stack
 from tests.fuzzing.levels import Log
 from tests.stack import Stack
@@ -21,10 +22,11 @@ _told: list[str] = []
 
 @dataclass(frozen=True)
 class Target:
-    """A gateway of these tests alone, its processes by role, and its log."""
+    """A gateway of these tests alone, its processes by role, where its bridge tells metrics, and its log."""
 
     stack: Stack
     processes: dict[str, subprocess.Popen[bytes]]
+    bridge_url: str
     log: Log
 
 
@@ -43,8 +45,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         "LOG_FORMAT": "json",
         "EXPLAINER": "tests.explanations.explainers.Good",
     }
-    with surviving_stack(path, "bridge", "worker", environ=environ) as (stack, processes):
-        yield Target(stack, processes, Log(path))
+    port = embedded.free_port()
+    with surviving_stack(path, "bridge", "worker", environ=environ, ops_ports={"bridge": port}) as made:
+        yield Target(*made, f"http://127.0.0.1:{port}", Log(path))
 
 
 @pytest.fixture

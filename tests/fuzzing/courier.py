@@ -7,14 +7,17 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
-from nats.js.api import StreamInfo
+from nats.aio.msg import Msg
+from nats.js.api import StreamState
 from nats.js.errors import NotFoundError
 
 from events import connection, streams
 from events.connection import Connection
+from events.streams import Stream
 from explanations.worker import DURABLE as WORKER
 from realtime.bridge import DURABLE as BRIDGE
 from realtime.explained import Explanations
+from tests.fuzzing.ledger import Ledger
 from tests.fuzzing.payloads import Published
 
 _WITHIN_S = 60.0
@@ -34,6 +37,15 @@ class Courier:
     def __init__(self, opened: Connection) -> None:
         self._connection = opened
         self.sent: Counter[str] = Counter()
+        self.ledger = Ledger()
+        self.heard = Ledger()
+        """What anybody has said of ends, with what was sent."""
+        self._heard_one = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Hear from here on of every end of a job."""
+        for subject in (streams.EXPLANATION_COMPLETED, streams.EXPLANATION_FAILED):
+            await self._connection.client.subscribe(subject, cb=self._on_end)
 
     async def run(self, make: Callable[[], Published], until: int) -> None:
         """Go on until so many were published, then wait until each is acknowledged."""
@@ -43,6 +55,7 @@ class Courier:
                 made = make()
                 await client.publish(made.subject, made.payload, headers=made.headers or None)
                 self.sent[made.subject] += 1
+                self.ledger.note(made.subject, made.payload)
             await client.flush()
             await self._until_waiting(_MOST_WAITING)
         await self._until_waiting(0)
@@ -51,9 +64,23 @@ class Courier:
         """Tell the workers of a cancellation, of whatever it is."""
         await self._connection.client.publish(streams.EXPLAIN_CANCELLED, payload)
 
-    async def dead_letters(self) -> StreamInfo:
-        """What the stream of dead letters holds."""
-        return await self._connection.jetstream.stream_info(streams.DEAD_LETTERS.name)
+    async def state_of(self, stream: Stream) -> StreamState:
+        """What `stream` holds, and how much it ever took: `last_seq`."""
+        return (await self._connection.jetstream.stream_info(stream.name)).state
+
+    async def until_orders_have_ended(self) -> None:
+        """Wait until an end of each order that fits was told."""
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                while missing := self.ledger.ordered - self.heard.ended:
+                    self._heard_one.clear()
+                    await self._heard_one.wait()
+        except TimeoutError:
+            raise AssertionError(f"no end of {len(missing)} orders, such as {min(missing)}") from None
+
+    async def _on_end(self, message: Msg) -> None:
+        self.heard.note(message.subject, message.data)
+        self._heard_one.set()
 
     async def _until_waiting(self, most: int) -> None:
         """Wait until all consumers together have no more than `most` before them; they must come on."""
@@ -86,6 +113,7 @@ async def carrying(url: str) -> AsyncIterator[Courier]:
                     await courier._waiting()
                     break
                 await asyncio.sleep(0.05)
+        await courier.listen()
         yield courier
     finally:
         await opened.drain()

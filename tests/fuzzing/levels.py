@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections import Counter
@@ -9,28 +10,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.side_by_side.processes import count_files, family, resident_kb
+from benchmarks.side_by_side.processes import count_files, family
 
 _QUIET_LEVELS = ("debug", "info", "warning")
 
 
 class Level(NamedTuple):
-    """Resident memory and open descriptors of a process and its children."""
+    """Resident memory of a process and of its children, and the open descriptors of all."""
 
     resident_mb: float
+    children_mb: float
     files: int
 
 
 def level_of(process: subprocess.Popen[bytes]) -> Level:
     """How it stands now."""
-    pids = family(process.pid)
-    return Level(resident_kb(process.pid) / 1024, sum(map(count_files, pids)))
+    own, *children = family(process.pid)
+    files = sum(map(count_files, (own, *children)))
+    return Level(_resident_mb(own), sum(map(_resident_mb, children)), files)
+
+
+def _resident_mb(pid: int) -> float:
+    """Resident memory of `pid` alone; nothing once it has gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def in_short(levels: Sequence[Level]) -> str:
     """For the summary."""
     resident = " ".join(f"{level.resident_mb:.0f}" for level in levels)
-    return f"{resident} MB, {' '.join(str(level.files) for level in levels)} descriptors"
+    children = " ".join(f"{level.children_mb:.0f}" for level in levels)
+    files = " ".join(str(level.files) for level in levels)
+    return f"{resident} MB, children {children} MB, {files} descriptors"
 
 
 class Log:
