@@ -121,7 +121,7 @@ def postgres_url() -> str:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A running gateway that tests of this process share; each uses a symbol of its own."""
-    with running_stack(_let_strangers_call) as made:
+    with running_stack(let_strangers_call) as made:
         yield made
 
 
@@ -195,7 +195,7 @@ def surviving_stack(
     assert "Traceback" not in log.read_text()
 
 
-def _let_strangers_call(made: Stack) -> None:
+def let_strangers_call(made: Stack) -> None:
     """All tests call from one address; the ten calls an hour are tested on a stack of their own."""
     made.execute("UPDATE accounts_limit SET quota = 1000000 WHERE scope = 'ip'")
 

@@ -29,10 +29,12 @@ def add_explanation(stack: Stack, symbol: str) -> uuid.UUID:
     return _add_computation(stack, symbol, is_done=True)
 
 
-def add_job(stack: Stack, account: int, job_id: uuid.UUID | None = None) -> uuid.UUID:
-    """A job of `account` that no worker knows of."""
+def add_job(
+    stack: Stack, account: int, job_id: uuid.UUID | None = None, *, is_done: bool = False
+) -> uuid.UUID:
+    """A job of `account` that no worker knows of, or one that is done."""
     job_id = job_id or uuid.uuid4()
-    stack.execute(_JOB, job_id, _add_computation(stack, "XJOB", is_done=False), account)
+    stack.execute(_JOB, job_id, _add_computation(stack, "XJOB", is_done=is_done), account)
     return job_id
 
 

@@ -1,9 +1,17 @@
-"""What Schemathesis cannot know of the values: networks, moments that are still to come, room in a head."""
+"""What Schemathesis cannot know of the values: networks, moments that are still to come, room in a head.
+
+And what was answered: a file with a count of statuses for each operation. Its own reports hold all bodies.
+"""
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
+import json
+import os
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -19,6 +27,11 @@ _MOMENTS = strategies.integers(1_893_456_000, 3_786_912_000).map(
     lambda epoch_s: datetime.fromtimestamp(epoch_s, UTC).isoformat()
 )
 
+_answers: defaultdict[str, Counter[int]] = defaultdict(Counter)
+# Not once for each process: it is loaded for the sake of its types as well.
+if _path := os.environ.get("FUZZ_ANSWERS"):
+    atexit.register(lambda: Path(_path).write_text(json.dumps(_answers)))
+
 schemathesis.openapi.format("ip-network", _NETWORKS)
 schemathesis.openapi.format("date-time", _MOMENTS)
 
@@ -27,3 +40,11 @@ schemathesis.openapi.format("date-time", _MOMENTS)
 def filter_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """The document promises room for 60,000 characters in a header; what fits beyond that is no error."""
     return all(len(str(value)) <= 60_000 for value in (case.headers or {}).values())
+
+
+@schemathesis.hook
+def after_call(
+    _: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
+) -> None:
+    """Count the answer."""
+    _answers[case.operation.definition.raw["operationId"]][response.status_code] += 1

@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 import pytest
 from django.urls import get_resolver
+from websockets.sync.client import ClientConnection, connect
 
 from accounts import keys
 from tests.explained import add_job
 from tests.gateway_project.test_routes import walk
-from tests.people import add_key, add_user, bearer, log_in
-from tests.stack import Stack
+from tests.people import Key, add_key, add_user, bearer, log_in
+from tests.stack import Stack, receive, send
 
 Headers = dict[str, str]
 
@@ -52,7 +53,12 @@ class Tenants:
 
     stack: Stack
     callers: dict[str, Headers]
-    foreign: str
+    owner: Key
+
+    @property
+    def foreign(self) -> str:
+        """How the other's key is called."""
+        return self.owner.public_id
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +66,9 @@ def tenants(stack: Stack) -> Tenants:
     """An administrator and a managing key of one account, and a key of another."""
     manager = add_key(stack, "enterprise", scopes=json.dumps(["keys:write", "stream", "admin", *EXPLAIN]))
     admin = log_in(stack, add_user(stack, account=manager.account_id, role="admin"))
-    foreign = add_key(stack, "enterprise")
-    add_job(stack, foreign.account_id, foreign.id)
-    return Tenants(stack, {"key": manager.header, "person": bearer(admin)}, keys.public_id(foreign.id))
+    owner = add_key(stack, "enterprise")
+    add_job(stack, owner.account_id, owner.id)
+    return Tenants(stack, {"key": manager.header, "person": bearer(admin)}, owner)
 
 
 def test_every_route_with_an_object_in_its_path_is_in_the_table() -> None:
@@ -97,6 +103,51 @@ def test_a_foreign_id_is_answered_like_one_that_never_existed(
     assert rows == [(None,)]
 
 
+@pytest.mark.parametrize("caller", ["key", "person"])
+def test_404_for_a_foreign_job_that_is_done_also_when_its_owner_has_just_been_told(
+    tenants: Tenants, caller: str
+) -> None:
+    done, never = (
+        add_job(tenants.stack, tenants.owner.account_id, is_done=True),
+        uuid.uuid4(),
+    )
+    for _ in range(2):  # the process remembers what it has told the owner
+        for method in ("GET", "DELETE"):
+            foreign, absent = (
+                _ask(tenants, caller, method, {"url": f"/api/explanation/job/{job}"}) for job in (done, never)
+            )
+            assert foreign.status_code == absent.status_code == 404
+            assert _without(foreign, done) == _without(absent, never)
+        for _ in range(2):
+            url = f"{tenants.stack.base_url}/api/explanation/job/{done}"
+            told = httpx.get(url, headers=tenants.owner.header)
+            assert told.status_code == 200
+            assert told.json()["contributions"]
+
+
+@pytest.mark.parametrize("caller", ["key", "person"])
+def test_a_foreign_job_that_is_done_is_unknown_to_a_watcher_also_when_its_owner_watches(
+    tenants: Tenants, caller: str
+) -> None:
+    done, never = add_job(tenants.stack, tenants.owner.account_id, is_done=True), uuid.uuid4()
+    url = tenants.stack.socket_url
+    with (
+        connect(url, additional_headers=tenants.callers[caller], close_timeout=1) as stranger,
+        connect(url, additional_headers=tenants.owner.header, close_timeout=1) as owner,
+    ):
+        assert receive(stranger)["type"] == receive(owner)["type"] == "welcome"
+        for _ in range(2):
+            foreign, absent = _watch(stranger, done), _watch(stranger, never)
+            assert foreign["code"] == "UNKNOWN_JOB"
+            assert foreign == absent
+            assert _watch(owner, done)["type"] == "explanation_completed"
+
+
+def _watch(socket: ClientConnection, job: uuid.UUID) -> dict[str, Any]:
+    send(socket, action="watch", job_id=str(job))
+    return receive(socket)
+
+
 def _ask(tenants: Tenants, caller: str, method: str, request: dict[str, Any]) -> httpx.Response:
     request = dict(request)
     url = tenants.stack.base_url + request.pop("url")
@@ -104,8 +155,17 @@ def _ask(tenants: Tenants, caller: str, method: str, request: dict[str, Any]) ->
 
 
 def _comparable(answer: httpx.Response, id_: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(answer.text.replace(id_, "ID").replace(str(keys.key_id_of(id_)), "ID"))
-    return {name: value for name, value in body.items() if name not in ("request_id", "timestamp")}
+    return _without(answer, id_, keys.key_id_of(id_))
+
+
+def _without(answer: httpx.Response, *ids: object) -> dict[str, Any]:
+    """What is told, but for `ids` and what every answer has of its own."""
+    text = answer.text
+    for one in ids:
+        text = text.replace(str(one), "ID")
+    return {
+        name: value for name, value in json.loads(text).items() if name not in ("request_id", "timestamp")
+    }
 
 
 @pytest.mark.parametrize("caller", ["key", "person"])

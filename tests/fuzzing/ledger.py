@@ -25,7 +25,7 @@ _KINDS: dict[str, type[ExplainOrder | ExplanationProgress | ExplanationCompleted
 
 @dataclass(slots=True)
 class Ledger:
-    """Orders and what workers say, as the contract of NATS reads them. Predictions the bridge counts itself."""
+    """Orders and what workers say, as the contract reads them. Predictions are the bridge's to count."""
 
     refused: Counter[str] = field(default_factory=Counter)
     """What does not fit its subject: as many dead letters."""

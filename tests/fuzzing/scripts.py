@@ -38,7 +38,7 @@ SYMBOLS = ("FUZZA", "FUZZB", "FUZZC", "FUZZD")
 _CLOSE_CODES = [code for code in VALID_CODES if code != 1011]
 _MOST_PIECES = 5
 _FLOOD = 3_000
-"""Control frames, of which a thousand a second are forgiven: also a slow server reads these in less than two."""
+"""Control frames, of which a thousand a second are forgiven: a slow server, too, reads these faster."""
 _OVERLONG = 140_000
 
 
@@ -94,23 +94,31 @@ class Scripts:
             frames = self._messages(random.randint(1, FRAMES_IN_PER_S - 1))
             return Script([*frames, _LAST_REQUEST], [closing(1000)], SERVED)
         if dice < 0.92:
-            frames = [*self._messages(random.randint(0, FRAMES_IN_PER_S - 1)), _LAST_REQUEST]
-            ending = random.choice(self._breaks)()
-            if NOT_UTF_8 not in judge(b"".join(ending)):  # the server answers a close frame before it reads text
-                ending += [frame(PING), closing(1000)]
-            return Script(frames, ending, judge(b"".join(ending)))
+            return self._breaking()
         if dice < 0.95:  # more than is forgiven
             frames = [*self._messages(3 * FRAMES_IN_PER_S), *[frame(TEXT, b"{")] * (MAX_BAD_FRAMES + 1)]
             return Script(frames, [], OF_REQUESTS)
         if dice < 0.998:
-            frames = [frame(TEXT, self._auth()), *self._messages(3), _LAST_REQUEST]
-            ending = [closing(1000)]
-            if dice < 0.97:
-                return Script(frames, ending, SERVED | _OF_STRANGERS, has_key=False)
-            if dice < 0.98:
-                return Script(frames, ending, MAY_WAIT, is_early=True)
-            return Script(frames, ending, SERVED)
+            return self._introducing(dice)
         return Script([self._control() for _ in range(_FLOOD)], [], CUT_OFF)
+
+    def _breaking(self) -> Script:
+        """Messages, then what the RFC forbids."""
+        frames = [*self._messages(self._random.randint(0, FRAMES_IN_PER_S - 1)), _LAST_REQUEST]
+        ending = self._random.choice(self._breaks)()
+        if NOT_UTF_8 not in judge(b"".join(ending)):  # a close frame is answered before text is looked at
+            ending += [frame(PING), closing(1000)]
+        return Script(frames, ending, judge(b"".join(ending)))
+
+    def _introducing(self, dice: float) -> Script:
+        """Somebody who says first who they are: to whom it matters, before their time, or known already."""
+        frames = [frame(TEXT, self._auth()), *self._messages(3), _LAST_REQUEST]
+        ending = [closing(1000)]
+        if dice < 0.97:
+            return Script(frames, ending, SERVED | _OF_STRANGERS, has_key=False)
+        if dice < 0.98:
+            return Script(frames, ending, MAY_WAIT, is_early=True)
+        return Script(frames, ending, SERVED)
 
     def _messages(self, count: int) -> list[bytes]:
         """`count` messages, whole or in pieces, with control frames between all of them."""

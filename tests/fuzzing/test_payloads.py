@@ -69,7 +69,7 @@ def test_bridge_and_worker_outlive_mutated_messages_and_serve_everybody_else(
     tell += [
         f"{courier.sent.total():,} messages in {time.monotonic() - begun:.0f} s: {dict(courier.sent)}",
         f"  dead letters: {letters.messages:,} kept in {letters.bytes >> 20} MiB of {letters.last_seq:,}",
-        f"  came of it: {made}, refused {dict(courier.ledger.refused)}, ended {len(courier.ledger.ordered):,}",
+        f"  came of it: {made}, refused {dict(courier.ledger.refused)}",
         *(f"  {role} after each tenth: {in_short([one[role] for one in levels])}" for role in levels[0]),
         f"  CPU: {cpu}",
         f"  lines of the log: {dict(target.log.told)}",
