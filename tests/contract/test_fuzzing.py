@@ -112,6 +112,6 @@ def check_answers(answers: Answers, allowed: set[str]) -> None:
     done = {
         name for name, statuses in answers.items() if any(200 <= int(status) < 300 for status in statuses)
     }
-    assert done == allowed, answers
+    assert done == allowed, (done ^ allowed, answers)
     refused = sum(statuses.get("429", 0) for statuses in answers.values())
     assert refused < MOST_REFUSED * sum(sum(statuses.values()) for statuses in answers.values()), answers
