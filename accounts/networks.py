@@ -17,6 +17,7 @@ UNKNOWN = "unknown"
 MOST_NETWORKS = 50
 # Of IPv6 with IPv4 at its end: 45, and the name of a zone.
 _LONGEST_ADDRESS = 64
+_MOST_HOPS = 32
 _MAPPED_PREFIX = 96  # ::ffff:0:0/96 holds the IPv4 addresses
 
 
@@ -31,17 +32,17 @@ def client_address(
 
     `forwarded_for` are all X-Forwarded-For lines in their order, `trusted` the networks of our proxies. Only
     a trusted peer's word counts; then it is the right-most hop that is not a proxy of ours, since everything
-    to the left of it was written by somebody we do not know. X-Real-IP counts where X-Forwarded-For is
-    absent.
+    to the left of it was written by somebody we do not know; of the last 32 hops. X-Real-IP counts where
+    X-Forwarded-For is absent.
     """
     address = _parse(peer or "")
     if address is None:
         return UNKNOWN
     if not trusted or not _is_inside(address, parse_networks(tuple(trusted))):
         return str(address)
-    hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
-    for hop in reversed(hops or [real_ip or ""]):
-        before = _parse(_without_port(hop))
+    hops = ",".join(forwarded_for).rsplit(",", _MOST_HOPS)[-_MOST_HOPS:] if forwarded_for else [real_ip or ""]
+    for hop in reversed(hops):
+        before = _parse(_without_port(hop.strip()))
         if before is None:
             break
         address = before

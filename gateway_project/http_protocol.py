@@ -78,8 +78,8 @@ class HttpProtocol(HttpToolsProtocol):
     # Of a head, or between two pieces of a body.
     _bytes_without_body = 0
     _has_body_come = False
-    # True where a read brought so much that a head in it may be too large.
-    _is_large = False
+    # True where a head that ends in this read may be too large: it has begun before, or the read is.
+    _may_be_large = False
     _board: Board | None = None
     # Of the request before: most that come over one connection have the same headers.
     _conditions: Conditions | None = None
@@ -92,7 +92,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes_without_body > MAX_HEAD_BYTES:
             return
         awaited, was_in_body = self._timer, self._is_in_body
-        self._has_body_come, self._is_large = False, len(data) > MAX_HEAD_BYTES
+        self._has_body_come = False
+        self._may_be_large = self._is_in_head or len(data) > MAX_HEAD_BYTES
         if not self._feed(data):
             return
         if awaited is not None and self._timer is awaited:  # all of it was one head, and more is to come
@@ -148,9 +149,11 @@ class HttpProtocol(HttpToolsProtocol):
         """Refuse what the parser cannot read."""
         if self._bytes_without_body > MAX_HEAD_BYTES:
             self._refuse_head()
-            return
-        self.transport.write(_MALFORMED)
-        self.transport.close()
+        elif self._is_answered or self._is_body_awaited:
+            self.transport.write(_MALFORMED)
+            self.transport.close()
+        else:  # it would pass for the answer to another request
+            self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -175,11 +178,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
-        self._bytes_without_body = self._measure_head() if self._is_large else 0
+        self._bytes_without_body = self._measure_head() if self._may_be_large else 0
         if self._bytes_without_body > MAX_HEAD_BYTES:
             raise ValueError(self._bytes_without_body)
+        self._is_in_head, self._is_in_body = False, True
         if self._answer_at_once() or self._is_read_again():
             return
         super().on_headers_complete()
@@ -293,6 +296,11 @@ class HttpProtocol(HttpToolsProtocol):
         """True while no answer is under way through ASGI."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def _is_body_awaited(self) -> bool:
+        """True while the only request that is under way has neither come whole nor been answered at all."""
+        return self._is_in_body and not self.pipeline and not self.cycle.response_started
+
     def _is_free(self) -> bool:
         """True where nothing else is to be said first, or with the answer."""
         return (
@@ -307,8 +315,13 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade() or self._should_upgrade():
             return False
         if self.parser.get_method() == b"CONNECT":
+            self._is_in_body = False
             raise ValueError(self.url)
         return True
+
+    def _should_upgrade(self) -> bool:
+        """Not behind an answer under way, which would go on as this protocol's when it is none any more."""
+        return self._is_answered and super()._should_upgrade()
 
     def _measure_head(self) -> int:
         """Its bytes, as they would be written."""

@@ -76,8 +76,10 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
         receive = suspicion.watch_body(scope, await bodies.receive_whole(scope, receive), address)
         await preferences.serve(answer.route, scope, receive, answer.send, _ask_django)
-    except (bodies.ClientGone, django_threads.TakenTooSlowly):
+    except bodies.ClientGone:
         return
+    except django_threads.TakenTooSlowly:
+        answer.count()
     except bodies.BodyTooLarge:
         await answer.refuse(Refused("PAYLOAD_TOO_LARGE"))
     except bodies.BodyTooSlow:
@@ -159,7 +161,7 @@ class _Answer:
         else:
             self._bytes += len(message.get("body", b""))
             if not message.get("more_body", False):
-                self._count()
+                self.count()
         await self._send(message)
 
     async def refuse(self, refused: Refused) -> None:
@@ -175,7 +177,8 @@ class _Answer:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Note how it ended; `send` does so with the last part."""
         caller, seconds = self.admission.caller, time.perf_counter() - self._began_s
         bookkeeping.count_answer(
             caller,

@@ -75,7 +75,10 @@ def address_of(
         ([SECOND_PROXY], SECOND_PROXY),
         ([f"10.0.0.3, {SECOND_PROXY}"], "10.0.0.3"),
         ([], PROXY),
+        ([CLIENT + f", {SECOND_PROXY}" * 31], CLIENT),
+        ([CLIENT + f", {SECOND_PROXY}" * 32], SECOND_PROXY),
     ],
+    ids=range(11),
 )
 def test_the_client_is_the_right_most_hop_over_all_lines_that_is_no_proxy_of_ours(
     lines: list[str], expected: str

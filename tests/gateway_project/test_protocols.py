@@ -585,6 +585,45 @@ async def test_a_head_that_is_too_large_is_refused_though_it_comes_at_once(
         assert (await peer.rest()).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("before", [b"", WHOLE])
+@on_uvloop
+async def test_a_head_that_is_too_large_is_refused_in_whatever_pieces_it_comes(
+    monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 1_000)
+    line = b"X: " + b"a" * 600 + b"\r\n"
+    async with served() as (_, peer):
+        await peer.send(before + WHOLE[:-2] + line, line + b"\r\n")
+        told = await peer.rest()
+        assert told.count(b"HTTP/1.1 200 ") == bool(before)
+        assert told.count(b"HTTP/1.1 431 ") == 1
+
+
+@pytest.mark.parametrize("bad", [b"no request\r\n\r\n", b"CONNECT test:1 HTTP/1.1\r\n\r\n"])
+@on_uvloop
+async def test_what_cannot_be_read_is_not_told_as_the_answer_to_another_request(bad: bytes) -> None:
+    async with served() as (server, peer):
+        server.may_answer.clear()
+        await peer.send(WHOLE)
+        await server.asked.wait()
+        await peer.send(bad)
+        assert await peer.rest() == b""
+        server.may_answer.set()
+
+
+@on_uvloop
+async def test_a_handshake_behind_an_answer_under_way_opens_no_socket() -> None:
+    async with served() as (server, peer):
+        server.may_answer.clear()
+        await peer.send(WHOLE)
+        await server.asked.wait()
+        await peer.send(HANDSHAKE + b"\r\n")
+        server.may_answer.set()
+        for _ in range(2):
+            assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+        assert server.told.empty()
+
+
 @on_uvloop
 async def test_a_head_without_an_end_behind_another_request_is_cut_off() -> None:
     async with served() as (server, peer):
