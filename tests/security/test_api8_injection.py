@@ -106,5 +106,5 @@ def test_what_a_parameter_says_is_never_run(
         told = answer.text.replace(payload, "").replace(json.dumps(payload)[1:-1], "")
         if target[1] not in ("/api/openapi.json", "/api/asyncapi.json"):
             assert not TOLD.search(told), told
-    assert stack.count_rows("INJ") == before == 1
+    assert stack.count_rows("INJ") == before > 0
     assert not stack.rows("SELECT query FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
