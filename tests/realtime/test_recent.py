@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from realtime import recent
+from realtime import batches, recent
 from realtime.protocol.requests import Since
 from realtime.recent import Arrival, Recent
-from tests.realtime.peers import EPOCH, LATER_EPOCH, made_at, update, updates
+from tests.realtime.peers import EPOCH, LATER_EPOCH, document, made_at, update, updates
 
 NEXT, LATE, KNOWN = Arrival.NEXT, Arrival.LATE, Arrival.KNOWN
 
@@ -318,3 +320,24 @@ def test_what_came_late_is_forgotten_with_the_rest() -> None:
     assert memory.late_around("AAPL", 4) is None
     memory.add(update(1, epoch=LATER_EPOCH))
     assert memory.late_around("AAPL", 4) is None
+
+
+def test_an_update_takes_about_as_much_memory_as_the_settings_say() -> None:
+    count, now_us = 2_000, made_at(1)
+    told = [
+        batches.update_of(
+            document(seq, f"S{seq % 100}"), published_us=now_us + seq, bridged_us=now_us + 2 * seq
+        )
+        for seq in range(1, count + 1)
+    ]
+    message = batches.encode(batches.Batch("one", 1, told))
+    memory = Recent(count)
+    memory.begin(EPOCH, complete_after=0)
+    tracemalloc.start()
+    try:
+        for one in batches.decode(message).updates:
+            memory.add(one)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 500 < taken / count < 800
