@@ -19,7 +19,7 @@ from typing import Any, Self
 import pytest
 import uvicorn
 
-from gateway_project import draining, embedded, http_protocol, security_headers, websocket_protocol
+from gateway_project import bounded_http, draining, embedded, security_headers, websocket_protocol
 from gateway_project.websocket_protocol import MOST_FRAMES_PER_S
 from realtime import wire
 from tests.integration.frame_cases import (
@@ -538,7 +538,7 @@ MORE = b"X-Header: more\r\n" * 1_000
 async def test_a_peer_that_sends_half_a_request_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", SOON_S)
+    monkeypatch.setattr(bounded_http, "HEADERS_WITHIN_S", SOON_S)
     async with served() as (_, peer):
         await peer.send(said)
         assert (await peer.rest()).endswith(b"ok" if WHOLE in said else b"")
@@ -575,7 +575,7 @@ async def test_a_head_without_an_end_is_refused(more: list[bytes], status: int) 
 async def test_a_head_that_is_too_large_is_refused_though_it_comes_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 1_000)
+    monkeypatch.setattr(bounded_http, "MAX_HEAD_BYTES", 1_000)
     async with served() as (_, peer):
         await peer.send(WHOLE[:-2] + b"X: " + b"a" * 500 + b"\r\n\r\n")
         assert (await peer.until(b"ok")).startswith(b"HTTP/1.1 200 ")
@@ -590,7 +590,7 @@ async def test_a_head_that_is_too_large_is_refused_though_it_comes_at_once(
 async def test_a_head_that_is_too_large_is_refused_in_whatever_pieces_it_comes(
     monkeypatch: pytest.MonkeyPatch, before: bytes
 ) -> None:
-    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 1_000)
+    monkeypatch.setattr(bounded_http, "MAX_HEAD_BYTES", 1_000)
     line = b"X: " + b"a" * 600 + b"\r\n"
     async with served() as (_, peer):
         await peer.send(before + WHOLE[:-2] + line, line + b"\r\n")
@@ -599,13 +599,20 @@ async def test_a_head_that_is_too_large_is_refused_in_whatever_pieces_it_comes(
         assert told.count(b"HTTP/1.1 431 ") == 1
 
 
-@pytest.mark.parametrize("bad", [b"no request\r\n\r\n", b"CONNECT test:1 HTTP/1.1\r\n\r\n"])
-@on_uvloop
-async def test_what_cannot_be_read_is_not_told_as_the_answer_to_another_request(bad: bytes) -> None:
+@contextlib.asynccontextmanager
+async def under_way() -> AsyncIterator[tuple[Served, Peer]]:
+    """A server that has been asked for `WHOLE` by its peer, and has not answered yet."""
     async with served() as (server, peer):
         server.may_answer.clear()
         await peer.send(WHOLE)
         await server.asked.wait()
+        yield server, peer
+
+
+@pytest.mark.parametrize("bad", [b"no request\r\n\r\n", b"CONNECT test:1 HTTP/1.1\r\n\r\n"])
+@on_uvloop
+async def test_what_cannot_be_read_is_not_told_as_the_answer_to_another_request(bad: bytes) -> None:
+    async with under_way() as (server, peer):
         await peer.send(bad)
         assert await peer.rest() == b""
         server.may_answer.set()
@@ -613,10 +620,7 @@ async def test_what_cannot_be_read_is_not_told_as_the_answer_to_another_request(
 
 @on_uvloop
 async def test_a_handshake_behind_an_answer_under_way_opens_no_socket() -> None:
-    async with served() as (server, peer):
-        server.may_answer.clear()
-        await peer.send(WHOLE)
-        await server.asked.wait()
+    async with under_way() as (server, peer):
         await peer.send(HANDSHAKE + b"\r\n")
         server.may_answer.set()
         for _ in range(2):
@@ -626,10 +630,7 @@ async def test_a_handshake_behind_an_answer_under_way_opens_no_socket() -> None:
 
 @on_uvloop
 async def test_a_head_without_an_end_behind_another_request_is_cut_off() -> None:
-    async with served() as (server, peer):
-        server.may_answer.clear()
-        await peer.send(WHOLE)
-        await server.asked.wait()
+    async with under_way() as (server, peer):
         with pytest.raises(ConnectionError):
             await peer.send(WHOLE[:-2], *[MORE] * 1_000)
         server.may_answer.set()
@@ -643,7 +644,7 @@ WITH_A_BODY = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n"
 async def test_a_body_that_comes_after_the_answer_is_discarded(
     monkeypatch: pytest.MonkeyPatch, waits_s: float
 ) -> None:
-    monkeypatch.setattr(http_protocol, "BODY_REST_WITHIN_S", 2 * SOON_S)
+    monkeypatch.setattr(bounded_http, "BODY_REST_WITHIN_S", 2 * SOON_S)
     async with served() as (_, peer):
         for _ in range(2):
             await peer.send(WITH_A_BODY)
@@ -659,7 +660,7 @@ async def test_a_body_that_comes_after_the_answer_is_discarded(
 async def test_a_body_that_does_not_come_after_the_answer_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(http_protocol, "BODY_REST_WITHIN_S", SOON_S)
+    monkeypatch.setattr(bounded_http, "BODY_REST_WITHIN_S", SOON_S)
     async with served() as (_, peer):
         await peer.send(said)
         assert (await peer.rest()).count(b"HTTP/1.1 200 ") == 1
@@ -678,7 +679,7 @@ async def test_trailers_without_an_end_cut_the_peer_off(more: bytes) -> None:
 
 @on_uvloop
 async def test_chunks_and_a_trailer_may_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "MAX_HEAD_BYTES", 100)
+    monkeypatch.setattr(bounded_http, "MAX_HEAD_BYTES", 100)
     rest = b"1\r\na\r\n" * 50 + b"0\r\nX: y\r\n\r\n"
     async with served() as (_, peer):
         await peer.send(CHUNKS, *[bytes((byte,)) for byte in rest])
