@@ -47,7 +47,7 @@ def find_scheme(scheme: str, peer: str | None, headers: RawHeaders) -> str:
     if scheme == "https" or not config.forwarded_proto or peer is None:
         return scheme
     said = [value for name, value in headers if name == b"x-forwarded-proto"]
-    is_ours = networks.allows(tuple(config.trusted_proxies), peer)
+    is_ours = _is_ours(peer, tuple(config.trusted_proxies))
     return "https" if is_ours and said == [b"https"] else "http"
 
 

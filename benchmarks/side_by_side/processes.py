@@ -108,13 +108,16 @@ def _all_threads_s(pid: int) -> float:
 
 def resident_kb(pid: int) -> int:
     """Resident memory of the family of `pid`; what they share counts for each."""
-    total = 0
-    for one in family(pid):
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{one}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
-                    total += int(line.split()[1])
-    return total
+    return sum(map(own_resident_kb, family(pid)))
+
+
+def own_resident_kb(pid: int) -> int:
+    """Resident memory of `pid` alone; 0 once it has gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

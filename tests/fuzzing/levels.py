@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 from collections import Counter
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.side_by_side.processes import count_files, family
+from benchmarks.side_by_side.processes import count_files, family, own_resident_kb
 
 _QUIET_LEVELS = ("debug", "info", "warning")
 
@@ -27,16 +26,7 @@ def level_of(process: subprocess.Popen[bytes]) -> Level:
     """How it stands now."""
     own, *children = family(process.pid)
     files = sum(map(count_files, (own, *children)))
-    return Level(_resident_mb(own), sum(map(_resident_mb, children)), files)
-
-
-def _resident_mb(pid: int) -> float:
-    """Resident memory of `pid` alone; nothing once it has gone."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+    return Level(own_resident_kb(own) / 1024, sum(map(own_resident_kb, children)) / 1024, files)
 
 
 def in_short(levels: Sequence[Level]) -> str:

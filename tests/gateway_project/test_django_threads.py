@@ -173,19 +173,19 @@ async def test_a_file_is_read_when_the_thread_is_free_again_and_closed() -> None
     assert not [name for name in file.read_in if name.startswith("django")]
 
 
-async def test_a_file_that_is_not_read_is_closed_as_well() -> None:
-    for at in range(3):
-        file = io.BytesIO(b"x")
-        sent: list[None] = []
+@pytest.mark.parametrize("at", range(3))
+async def test_a_file_that_is_not_read_is_closed_as_well(at: int) -> None:
+    file = io.BytesIO(b"x")
+    sent: list[None] = []
 
-        def fail(sent: list[None] = sent, at: int = at) -> None:
-            sent.append(None)
-            if len(sent) > at:
-                raise OSError("gone")
+    def fail() -> None:
+        sent.append(None)
+        if len(sent) > at:
+            raise OSError("gone")
 
-        with pytest.raises(OSError, match="gone"):
-            await ask(lambda environ, file=file: FileResponse(file), on_send=fail)  # type: ignore[misc]
-        assert file.closed
+    with pytest.raises(OSError, match="gone"):
+        await ask(lambda environ: FileResponse(file), on_send=fail)
+    assert file.closed
 
 
 async def test_the_file_of_a_request_that_is_given_up_is_closed() -> None:
@@ -214,7 +214,7 @@ async def test_who_does_not_take_a_stream_loses_the_rest(monkeypatch: pytest.Mon
     monkeypatch.setattr(django_threads, "PART_WITHIN_S", 0.05)
     closed: list[bool] = []
     response = StreamingHttpResponse(iter([b"one", b"two"]))
-    response._resource_closers.append(lambda: closed.append(True))  # type: ignore[attr-defined]
+    response._resource_closers.append(lambda: closed.append(True))  # type: ignore[attr-defined] # Django's own
     answer = django_threads.Answer({"type": "http.response.start"}, stream=response)
     never = asyncio.Event()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from tests.stack import Stack
 
 # So that each is read by itself.
 _APART_S = 0.5
+_WITHIN_S = 60.0
 
 
 class Answer(NamedTuple):
@@ -53,3 +55,16 @@ def get(
     """One request for `target` with `lines` as headers, on a connection of its own."""
     head = [b"%b %b HTTP/1.1" % (method, target), b"Host: " + host, *lines, b"Connection: close"]
     return ask(stack, b"\r\n".join(head) + b"\r\n\r\n")
+
+
+@contextlib.contextmanager
+def opened(stack: Stack, said: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """`count` connections, on each of which `said` was sent."""
+    place = urlsplit(stack.base_url)
+    with contextlib.ExitStack() as held:
+        found = []
+        for _ in range(count):
+            one = socket.create_connection((place.hostname or "", place.port or 0), timeout=_WITHIN_S)
+            found.append(held.enter_context(one))
+            one.sendall(said)
+        yield found

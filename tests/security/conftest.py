@@ -22,9 +22,14 @@ class Staff:
     username: str
     cookies: dict[str, str]
 
+    @property
+    def cookie(self) -> str:
+        """All of them, as they are sent."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
     def call(self, method: str, path: str, **form: str) -> httpx.Response:
         """A page, or a form that is sent with its token; takes over what cookies are set."""
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        headers = {"Cookie": self.cookie}
         data = form | {"csrfmiddlewaretoken": self.cookies["csrftoken"]} if method == "POST" else None
         answer = self.browser.request(method, path, headers=headers, data=data)
         self.cookies |= {one.name: one.value or "" for one in answer.cookies.jar}

@@ -8,12 +8,12 @@ import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
 
+from tests.integration import raw
 from tests.people import PASSWORD
 from tests.stack import Stack
 
@@ -36,19 +36,6 @@ def nobody_can_log_in(stack: Stack) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def crowd(stack: Stack, said: str, count: int) -> Iterator[list[socket.socket]]:
-    """`count` connections of one address, on each of which `said` was sent."""
-    place = urlsplit(stack.base_url)
-    with contextlib.ExitStack() as held:
-        found = []
-        for _ in range(count):
-            one = socket.create_connection((place.hostname or "", place.port or 0), timeout=60)
-            found.append(held.enter_context(one))
-            one.sendall(said.encode())
-        yield found
-
-
 def read_answers(crowded: list[socket.socket], count: int) -> list[bytes]:
     """The first `count` answers that come to a crowd; fewer where no more come."""
     answers: list[bytes] = []
@@ -63,44 +50,49 @@ def read_answers(crowded: list[socket.socket], count: int) -> list[bytes]:
     return answers
 
 
+def assert_told_to_come_back(answers: list[bytes], count: int, *, after_s: int) -> None:
+    """So many are 503, and say when."""
+    assert len(answers) == count
+    retry = b"retry-after: %d\r\n" % after_s
+    assert all(b"HTTP/1.1 503 " in answer and retry in answer for answer in answers)
+
+
 def login(address: str) -> str:
     """Of nobody. Attempts are counted by name, too: each address tries another."""
     return json.dumps({"username": f"nobody at {address}", "password": PASSWORD})
 
 
-def post_login(address: str) -> str:
+def post_login(address: str) -> bytes:
     """A login from `address`, as it goes over the wire."""
     body = login(address)
     return (
         f"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    )
+    ).encode()
 
 
 def test_503_for_an_address_that_fills_the_queue_of_the_login_and_for_nobody_else(gateway: Stack) -> None:
     with ThreadPoolExecutor(1) as others, contextlib.ExitStack() as locked:
         locked.enter_context(nobody_can_log_in(gateway))
-        with crowd(gateway, post_login(CROWD), 45) as crowded:
+        with raw.opened(gateway, post_login(CROWD), 45) as crowded:
             refused = read_answers(crowded, 35)
             other = others.submit(_log_in, gateway, OTHER)
             locked.close()
             assert other.result().status_code == 401
-    assert len(refused) == 35
-    assert all(b"HTTP/1.1 503 " in answer and b"retry-after: 5\r\n" in answer for answer in refused)
+    assert_told_to_come_back(refused, 35, after_s=5)
 
 
 def test_503_for_an_address_that_fills_the_queue_for_django_and_for_nobody_else(gateway: Stack) -> None:
-    asked = f"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {CROWD}\r\n\r\n"
+    asked = f"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {CROWD}\r\n\r\n".encode()
     with ThreadPoolExecutor(1) as others, contextlib.ExitStack() as locked:
         locked.enter_context(nobody_can_log_in(gateway))
-        locked.enter_context(crowd(gateway, post_login(OTHER), 1))  # has the thread
-        with crowd(gateway, asked, 70) as crowded:
+        locked.enter_context(raw.opened(gateway, post_login(OTHER), 1))  # has the thread
+        with raw.opened(gateway, asked, 70) as crowded:
             refused = read_answers(crowded, 54)
             other = others.submit(_ask, gateway, OTHER)
             locked.close()
             assert other.result().status_code == 200
-    assert len(refused) == 54
-    assert all(b"HTTP/1.1 503 " in answer and b"retry-after: 1\r\n" in answer for answer in refused)
+    assert_told_to_come_back(refused, 54, after_s=1)
 
 
 def _log_in(stack: Stack, address: str) -> httpx.Response:

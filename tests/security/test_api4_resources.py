@@ -150,20 +150,6 @@ def test_an_if_none_match_that_is_made_to_be_hard_to_read_is_read_or_refused(sta
         assert answer.status in (200, 400, 431)
 
 
-@contextlib.contextmanager
-def opened(stack: Stack, said: bytes, count: int) -> Iterator[list[socket.socket]]:
-    """`count` connections on which `said` was sent."""
-    place = urlsplit(stack.base_url)
-    with contextlib.ExitStack() as held:
-        found = []
-        for _ in range(count):
-            one = socket.create_connection((place.hostname or "", place.port or 0), timeout=WITHIN_S)
-            held.enter_context(one)
-            one.sendall(said)
-            found.append(one)
-        yield found
-
-
 @pytest.mark.parametrize(
     "said",
     [
@@ -178,7 +164,7 @@ def opened(stack: Stack, said: bytes, count: int) -> Iterator[list[socket.socket
     ids=["silent", "half a head", "half a body", "half a chunk", "half a handshake"],
 )
 def test_others_are_served_while_hundreds_hold_connections(stack: Stack, said: bytes) -> None:
-    with opened(stack, said, 300):
+    with raw.opened(stack, said, 300):
         for path in ("/health/ready", "/auth/profile", "/api/symbols"):
             assert stack.get(path).status_code == 200
 
@@ -186,7 +172,7 @@ def test_others_are_served_while_hundreds_hold_connections(stack: Stack, said: b
 def test_a_head_and_a_body_that_drip_are_cut_off_although_something_comes_each_second(stack: Stack) -> None:
     head = b"GET /version HTTP/1.1\r\nHost: localhost\r\n"
     body = b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n" + JSON + b"\r\n"
-    with opened(stack, head, 1) as heads, opened(stack, body, 1) as bodies:
+    with raw.opened(stack, head, 1) as heads, raw.opened(stack, body, 1) as bodies:
         ends = [threading.Thread(target=_drip, args=(one,)) for one in (*heads, *bodies)]
         for end in ends:
             end.start()

@@ -99,7 +99,7 @@ def test_a_slow_reader_of_an_export_holds_no_thread_and_loses_the_rest(gateway: 
         asked = request(
             "POST",
             EXPORT,
-            "Cookie: " + "; ".join(f"{name}={value}" for name, value in staff.cookies.items()),
+            f"Cookie: {staff.cookie}",
             "Content-Type: application/x-www-form-urlencoded",
             "Connection: close",
             body=f"csrfmiddlewaretoken={staff.cookies['csrftoken']}",
