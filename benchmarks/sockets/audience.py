@@ -34,7 +34,8 @@ class Audience:
         self._sent_ns = sent_ns
         self._members: list[Member] = []
         self._joined = 0
-        self.tally = Tally(sent_ns, len(symbols))
+        # Those who come back count what was sent while they were away.
+        self.tally = Tally(sent_ns, len(symbols), begun_ns=0)
         lines = {
             "Host": f"127.0.0.1:{port}",
             "Upgrade": "websocket",
@@ -47,8 +48,8 @@ class Audience:
         self.upgrade = f"GET /ws/predictions HTTP/1.1\r\n{head}\r\n".encode()
 
     def count_anew(self) -> Tally:
-        """Begin a phase; returns its tally."""
-        self.tally = Tally(self._sent_ns, len(self._symbols))
+        """Begin a phase, which counts what is sent from now on; returns its tally."""
+        self.tally = Tally(self._sent_ns, len(self._symbols), begun_ns=time.monotonic_ns())
         return self.tally
 
     async def seat(self, count: int, **wanted: Any) -> list[float]:

@@ -13,12 +13,14 @@ class Tally:
     """Counts the deliveries of one phase.
 
     Updates are numbered without a hole over all symbols, symbol after symbol: those of one symbol are
-    `symbols` apart. So what a socket misses shows in the numbers it gets.
+    `symbols` apart. So what a socket misses shows in the numbers it gets. What was sent before `begun_ns` and
+    comes late is of no phase: it must not stand for an update of this one that is missing.
     """
 
-    def __init__(self, sent_ns: memoryview[int], symbols: int) -> None:
+    def __init__(self, sent_ns: memoryview[int], symbols: int, begun_ns: int) -> None:
         self._sent_ns = sent_ns
         self._symbols = symbols
+        self._begun_ns = begun_ns
         self.delays = Delays()
         self.delivered = 0
         self.frames = 0
@@ -32,12 +34,14 @@ class Tally:
         """Count update `seq` on a socket whose newest by symbol is `newest`, which is brought up to date."""
         place = seq % self._symbols
         before = newest.get(place)
-        if before is not None:
-            if seq <= before:
-                self.repeated += 1
-                return
-            self.skipped += (seq - before) // self._symbols - 1
+        if before is not None and seq <= before:
+            self.repeated += 1
+            return
         newest[place] = seq
+        if self._sent_ns[seq] < self._begun_ns:
+            return
+        if before is not None:
+            self.skipped += (seq - before) // self._symbols - 1
         self.delivered += 1
         self.delays.note(now_ns - self._sent_ns[seq])
 

@@ -52,7 +52,7 @@ class Written:
 class Everybody:
     """The audience of a single member."""
 
-    tally: Tally = field(default_factory=lambda: Tally(memoryview(array("q", [0] * 100)), 1))
+    tally: Tally = field(default_factory=lambda: Tally(memoryview(array("q", [0] * 100)), 1, begun_ns=0))
     upgrade: bytes = b"GET / HTTP/1.1\r\n\r\n"
 
 

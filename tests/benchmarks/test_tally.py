@@ -12,7 +12,7 @@ SENT_NS = memoryview(array("q", [0, *(1_000_000 * seq for seq in range(1, 100))]
 
 
 def test_updates_in_order_are_delivered_with_their_delay() -> None:
-    tally, newest = Tally(SENT_NS, 10), dict[int, int]()
+    tally, newest = Tally(SENT_NS, 10, begun_ns=0), dict[int, int]()
     for seq in (3, 13, 23):
         tally.take(newest, seq, SENT_NS[seq] + 2_000_000)
 
@@ -21,7 +21,7 @@ def test_updates_in_order_are_delivered_with_their_delay() -> None:
 
 
 def test_a_hole_is_skipped_and_an_old_update_is_a_repetition() -> None:
-    tally, newest = Tally(SENT_NS, 10), dict[int, int]()
+    tally, newest = Tally(SENT_NS, 10, begun_ns=0), dict[int, int]()
     for seq in (3, 33, 23, 33, 43):
         tally.take(newest, seq, SENT_NS[seq])
 
@@ -29,11 +29,19 @@ def test_a_hole_is_skipped_and_an_old_update_is_a_repetition() -> None:
 
 
 def test_symbols_are_told_apart() -> None:
-    tally, newest = Tally(SENT_NS, 10), dict[int, int]()
+    tally, newest = Tally(SENT_NS, 10, begun_ns=0), dict[int, int]()
     for seq in (13, 4, 14, 23):
         tally.take(newest, seq, SENT_NS[seq])
 
     assert (tally.delivered, tally.skipped, tally.repeated) == (4, 0, 0)
+
+
+def test_what_was_sent_before_the_phase_stands_for_nothing_in_it() -> None:
+    tally, newest = Tally(SENT_NS, 10, begun_ns=SENT_NS[20]), dict[int, int]()
+    for seq in (13, 23, 43, 13):
+        tally.take(newest, seq, SENT_NS[43])
+
+    assert (tally.delivered, tally.skipped, tally.repeated) == (2, 1, 1)
 
 
 def test_the_expected_deliveries_are_those_that_counting_one_by_one_finds() -> None:
