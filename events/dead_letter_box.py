@@ -138,7 +138,10 @@ async def _jetstream(url: str) -> AsyncIterator[JetStreamContext]:
         await client.connect(
             [part.strip() for part in url.split(",")],
             name="dead_letter_box",
+            # Each server is asked twice: whoever waits for the page is told at once that all refuse.
             allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
             connect_timeout=_CONNECT_TIMEOUT_S,
             error_cb=_on_error,
         )
