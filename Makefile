@@ -10,6 +10,9 @@ $(or $(MAKECMDGOALS),help):
 else
 
 SHELL := /bin/sh
+# What was compiled is kept, whatever the machine is set to: otherwise each process compiles all of it anew, for
+# three seconds of a core.
+unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8000
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

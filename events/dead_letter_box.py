@@ -141,7 +141,7 @@ async def _jetstream(url: str) -> AsyncIterator[JetStreamContext]:
             # Each server is asked twice: whoever waits for the page is told at once that all refuse.
             allow_reconnect=False,
             max_reconnect_attempts=1,
-            reconnect_time_wait=0.1,
+            reconnect_time_wait=0,
             connect_timeout=_CONNECT_TIMEOUT_S,
             error_cb=_on_error,
         )
