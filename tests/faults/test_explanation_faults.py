@@ -40,6 +40,8 @@ class Orders:
         self._total = total
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
         self.are_in = False
         self.accepted: list[str] = []
         self.refused: dict[int, int] = {}
@@ -48,8 +50,20 @@ class Orders:
         """True when so many were accepted, or all."""
         return self.are_in or len(self.accepted) >= number
 
-    def run(self) -> None:
-        """Order until enough were accepted."""
+    def __enter__(self) -> Orders:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=120)
+
+    def wait(self) -> None:
+        """Wait until enough were accepted."""
+        self._thread.join(timeout=600)
+        assert self.are_in
+
+    def _run(self) -> None:
         with ThreadPoolExecutor(CALLERS) as callers:
             for done in [callers.submit(self._order_on) for _ in range(CALLERS)]:
                 done.result()
@@ -58,7 +72,7 @@ class Orders:
     def _order_on(self) -> None:
         place = urlsplit(self._stack.base_url)
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
-        while len(self.accepted) < self._total:
+        while len(self.accepted) < self._total and not self._stop.is_set():
             number = next(self._numbers)
             try:
                 connection.request(
@@ -147,13 +161,9 @@ def test_every_accepted_job_ends_and_has_one_effect_whatever_is_killed(explainin
     key = add_key(stack, "enterprise")
     stack.publish(*(event(symbol) for symbol in SYMBOLS))
     eventually(lambda: all(stack.read(symbol) for symbol in SYMBOLS))
-    orders = Orders(stack, key, ORDERS)
-    ordering = threading.Thread(target=orders.run)
-    with Feed(stack):
-        ordering.start()
+    with Feed(stack), Orders(stack, key, ORDERS) as orders:
         killed = _kill_all_in_turn(stack, running, orders)
-        ordering.join(timeout=600)
-    assert not ordering.is_alive()
+        orders.wait()
     eventually(lambda: not _count_unfinished(stack), timeout_s=60 + ORDERS / 20)
 
     states = dict(
@@ -193,8 +203,8 @@ def test_orders_are_accepted_while_nats_is_away_and_done_when_it_is_back(explain
     eventually(lambda: all(stack.read(symbol) for symbol in SYMBOLS))
     key = add_key(stack, "enterprise")
     stack.nats.kill()
-    orders = Orders(stack, key, 20)
-    orders.run()
+    with Orders(stack, key, 20) as orders:
+        orders.wait()
     assert orders.refused == {}
     assert _count_unfinished(stack) > 0
     stack.nats.start()

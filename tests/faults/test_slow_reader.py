@@ -11,14 +11,10 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from benchmarks.side_by_side.processes import own_resident_kb
 from tests.stack import Stack, eventually, numbered, receive, send, updates_of
 
 UPDATES = 12_000
-
-
-def _resident_kb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 def _read_to_the_end(socket: ClientConnection) -> Iterator[dict[str, Any]]:
@@ -40,7 +36,7 @@ def test_a_reader_that_stops_reading_is_given_up_and_its_neighbours_get_everythi
         own_stack.socket(symbol, mode="batch", interval_ms=20) as reading,
     ):
         send(stalled, action="subscribe", symbols=[symbol], mode="batch", interval_ms=20, snapshot=False)
-        before_kb = _resident_kb(web.pid)
+        before_kb = own_resident_kb(web.pid)
         with ThreadPoolExecutor(1) as publisher:
             publishing = publisher.submit(own_stack.publish, *numbered(symbol, UPDATES))
             got: list[int] = []
@@ -48,7 +44,7 @@ def test_a_reader_that_stops_reading_is_given_up_and_its_neighbours_get_everythi
                 got += [update["seq"] for update in updates_of(receive(reading))]
         assert got == publishing.result()
         # The memory of recent updates grows, too: less than a kilobyte for each.
-        assert _resident_kb(web.pid) - before_kb < 20_000
+        assert own_resident_kb(web.pid) - before_kb < 20_000
 
         log = own_stack.log_path
         eventually(lambda: "giving up a reader" in log.read_text(), timeout_s=60)

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from urllib.parse import urlsplit
+from contextlib import suppress
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
 from accounts.keys import make_key
+from tests.integration import raw
 from tests.integration.rest import assert_problem
 from tests.integration.test_socket import assert_refused
 from tests.people import add_key
 from tests.stack import Stack, receive
 
-
-@contextmanager
-def slow_post(stack: Stack) -> Iterator[socket.socket]:
-    """A POST that announces a hundred bytes and sends one."""
-    place = urlsplit(stack.base_url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as opened:
-        opened.sendall(
-            b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nCookie: csrftoken=x\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
-        )
-        yield opened
+# Announces a hundred bytes, and is one.
+SLOW_POST = (
+    b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nCookie: csrftoken=x\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
+)
 
 
 def test_clients_that_send_their_body_slowly_hold_no_thread_and_get_408(stack: Stack) -> None:
-    with ExitStack() as held:
-        slow = [held.enter_context(slow_post(stack)) for _ in range(40)]
+    with raw.opened(stack, SLOW_POST, 40) as slow:
         with ThreadPoolExecutor(4) as readers:
             answers = list(readers.map(stack.get, ["/health/ready", "/health/live", "/api/nothing"] * 2))
         assert [answer.status_code for answer in answers] == [200, 200, 404] * 2
@@ -81,14 +72,11 @@ def test_an_odd_origin_is_refused_on_the_socket(stack: Stack, origin: str) -> No
 
 
 def test_connections_on_which_no_request_gets_complete_are_cut_off(stack: Stack) -> None:
-    place = urlsplit(stack.base_url)
-    address = place.hostname or "", place.port or 0
-    with ExitStack() as held:
-        silent, slow = (held.enter_context(socket.create_connection(address, timeout=60)) for _ in range(2))
-        slow.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-        for opened in (silent, slow):
+    half = b"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+    with raw.opened(stack, b"", 1) as silent, raw.opened(stack, half, 1) as slow:
+        for one in (*silent, *slow):
             with suppress(ConnectionResetError):
-                assert opened.recv(4096) == b""
+                assert one.recv(4096) == b""
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/logout", "/auth/register"])
