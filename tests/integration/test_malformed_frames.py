@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -14,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from benchmarks.side_by_side.processes import own_resident_kb
 from realtime.protocol import limits, requests
 from tests.conftest import surviving_stack
 from tests.stack import Stack, receive, send
@@ -254,16 +253,12 @@ def test_a_malformed_frame_before_the_credential_closes_at_once(gateway: Stack) 
 def test_malformed_frames_do_not_grow_the_server(web: tuple[Stack, subprocess.Popen[bytes]]) -> None:
     gateway, process = web
 
-    def resident_kib() -> int:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
-
     def send_every_one() -> None:
         for ten in in_tens(EVERY_ONE):
             send_ten(gateway, ten)
 
     send_every_one()
-    before = resident_kib()
+    before = own_resident_kb(process.pid)
     for _ in range(3):
         send_every_one()
-    assert resident_kib() - before < 4 * 1024
+    assert own_resident_kb(process.pid) - before < 4 * 1024
