@@ -14,7 +14,9 @@ class Computation(models.Model):
     """One explanation of one exact prediction to one depth, computed once.
 
     `id` is the ``job_id`` on NATS: the id of the first job that asked for it. Its state only moves forward:
-    queued, running, then one of done, failed, cancelled; every event may arrive twice and late.
+    queued, running, then one of done, failed, cancelled; every event may arrive twice and late. `finished_at`
+    is None until then: what asks for the unfinished asks for that, since a plan made without values can use
+    an index that is bound to it.
     """
 
     class State(models.TextChoices):
@@ -60,10 +62,10 @@ class Computation(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["symbol", "depth", "-finished_at"], name="newest_explanation"),
             models.Index(
-                fields=["heard_at"], condition=Q(state__in=("queued", "running")), name="unfinished"
+                fields=["symbol", "-prediction_timestamp", "-finished_at"], name="newest_explanation"
             ),
+            models.Index(fields=["heard_at"], condition=Q(finished_at=None), name="unfinished"),
             models.Index(fields=["depth", "-finished_at"], name="recently_finished"),
         ]
 
@@ -75,7 +77,10 @@ class ExplanationJob(models.Model):
     """One caller's order. It shares the fate of its computation unless its owner cancels it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    computation = models.ForeignKey(Computation, on_delete=models.CASCADE, related_name="jobs")
+    # Its index is `jobs_of_computation`.
+    computation = models.ForeignKey(
+        Computation, on_delete=models.CASCADE, related_name="jobs", db_index=False
+    )
     account_id = models.BigIntegerField()
     key_id = models.UUIDField(null=True)
     ordered_by = models.CharField(max_length=200, help_text="key or user")
@@ -84,7 +89,10 @@ class ExplanationJob(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["account_id", "-created_at"], name="jobs_of_account")]
+        indexes = [
+            models.Index(fields=["account_id", "-created_at"], name="jobs_of_account"),
+            models.Index(fields=["computation", "account_id"], name="jobs_of_computation"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -68,9 +68,7 @@ def apply(events: Sequence[Event], *, now: datetime) -> list[Computation]:
 
 def unheard(*, silence_s: float, now: datetime, most: int) -> list[str]:
     """Ids of unfinished computations without a sign of life for `silence_s`, the longest silence first."""
-    silent = Computation.objects.filter(
-        state__in=Computation.UNFINISHED, heard_at__lt=now - timedelta(seconds=silence_s)
-    )
+    silent = Computation.objects.filter(finished_at=None, heard_at__lt=now - timedelta(seconds=silence_s))
     return [str(id_) for id_ in silent.order_by("heard_at").values_list("pk", flat=True)[:most]]
 
 

@@ -77,12 +77,16 @@ _RESULT = {
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What there is to ask for. `rows` counts the predictions, `sizes` the rows of each table that grows."""
+    """What there is to ask for. `rows` counts the predictions, `sizes` the rows of each table that grows.
+
+    `busiest_account` has ordered every other job.
+    """
 
     rows: int
     symbols: list[str]
     keys: list[uuid.UUID]
     jobs: list[uuid.UUID]
+    busiest_account: int
     sizes: dict[str, int]
 
 
@@ -100,6 +104,7 @@ def fill(rows: int, symbols: int, say: Callable[[str], None]) -> Filled:
         symbols=names,
         keys=_sample("api_keys"),
         jobs=_sample("explanations_explanationjob"),
+        busiest_account=_one("SELECT min(id) FROM accounts_account WHERE name LIKE 'measured-%'"),
         sizes={table: _one(f"SELECT count(*) FROM {table}") for table in tables},  # noqa: S608 - names above
     )
 

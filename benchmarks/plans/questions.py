@@ -12,7 +12,7 @@ from typing import Any
 
 from accounts.directory import Directory
 from benchmarks.plans.filling import EPOCH, Filled
-from explanations import jobs, reads
+from explanations import jobs, ordering, reads
 from predictions import record
 
 _PAGE = 100
@@ -62,6 +62,10 @@ def _key(filled: Filled, n: int) -> Any:
     return Directory().load_key(filled.keys[n % len(filled.keys)])
 
 
+def _in_flight(filled: Filled, _: int) -> Any:
+    return ordering.count_in_flight(filled.busiest_account)
+
+
 def _jobs(filled: Filled, n: int) -> Any:
     return list(jobs.find_all([filled.jobs[n * 13 % len(filled.jobs)]]))
 
@@ -83,6 +87,7 @@ QUESTIONS = (
         _missed,
     ),
     Question("A key", "the first call with a key in each process, and one after each change of it", _key),
+    Question("Jobs in flight", "each order of an explanation", _in_flight),
     Question("A job", "`GET /api/explanation/job/{job_id}`", _jobs),
     Question(
         "The newest explanation", "`GET /api/explanation/{symbol}` that Redis does not have", _explanation

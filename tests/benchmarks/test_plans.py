@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def filled(*tables: str) -> Filled:
     """A database in which `tables` grow."""
-    return Filled(rows=1, symbols=[], keys=[], jobs=[], sizes=dict.fromkeys(tables, 1))
+    return Filled(rows=1, symbols=[], keys=[], jobs=[], busiest_account=1, sizes=dict.fromkeys(tables, 1))
 
 
 def question(*queries: str) -> Question:
