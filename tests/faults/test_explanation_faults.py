@@ -178,7 +178,7 @@ def test_every_accepted_job_ends_and_has_one_effect_whatever_is_killed(explainin
     effects = stack.rows("SELECT count(*), count(DISTINCT computation) FROM effects")[0]
     owed = stack.rows("SELECT count(*) FROM outbox")[0][0]
     sys.stdout.write(
-        f"\n{len(orders.accepted)} orders accepted, {orders.refused} refused, {killed} kills; "
+        f"\n{len(orders.accepted)} orders accepted, {sum(orders.refused.values())} refused, {killed} kills; "
         f"jobs by state: {states}; {computations} computations, "
         f"{effects[0]} effects on {effects[1]} of them, {owed} messages still owed\n"
     )
