@@ -11,10 +11,12 @@ from loadtests.measuring import Taken, load
 from loadtests.options import Options
 from loadtests.plan import Plan
 from loadtests.population import Wanted
+from loadtests.report import Target
 from loadtests.scenario import Result, Scenario
 from loadtests.site import Sites
 
 SYMBOLS, KEYS, HISTORY = 50, 100, 10_000
+_MOST_P95_MS = 100.0
 _COLUMNS = (
     Column("rate", "calls/s", 0),
     Column("p50", "p50 ms", 2),
@@ -39,7 +41,12 @@ async def measure(sites: Sites, options: Options) -> Result:
         f"{options.think_to_s:g} s, 80 % reads, 10 % batches, 10 % history, each call with another key and "
         f"symbol; {options.updates:g} updates/s; {options.workers} web workers; {options.cost_seconds:g} s."
     )
-    return Result(f"{title}\n\n{render(_COLUMNS, rows)}\n", [])
+    held = [
+        Target("errors at any size", sum(row.figures["errors"] for row in rows), 0, ""),
+        Target("p95 of the largest", rows[-1].figures["p95"], _MOST_P95_MS, " ms"),
+    ]
+    told = "\n".join(map(str, held))
+    return Result(f"{title}\n\n{told}\n\n{render(_COLUMNS, rows)}\n", held)
 
 
 async def _measure_one(sites: Sites, options: Options, size: int) -> Row:

@@ -54,7 +54,8 @@ async def measure(_: Sites, options: Options) -> Result:
         f"{ledger.share_ms(0.95):.1f} ms, {ledger.count('error')} errors; the generator took "
         f"{cpu['generator_cpu']:.0f} % of a core, {1e4 * cpu['generator_cpu'] / ledger.per_s:,.0f} µs a "
         f"call, the server {cpu['server_cpu']:.0f} %. One process of Locust has no more than one core: near "
-        "that rate times tell of it, not of the gateway.\n",
+        "that rate times tell of it, not of the gateway. What users do costs it more, as its line in the "
+        "tables of roles tells; a section whose generator had no core to spare says so.\n",
         [],
     )
 

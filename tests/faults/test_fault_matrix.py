@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests import programs
-from tests.faults.matrix import alarms, report
+from tests.faults.matrix import alarms, judging, report
 from tests.faults.matrix.cases import CASES, FAULTS, ROLES, STORES, VICTIMS, Case
 from tests.faults.matrix.ground import standing
 from tests.faults.matrix.running import run_at_once
@@ -33,8 +33,10 @@ def test_a_case_says_what_it_expects_or_why_it_makes_no_sense(case: Case) -> Non
     assert bool(case.expects) is not bool(case.not_applicable)
     assert case.alerts <= alarms.severities().keys()
     assert case.unready | case.may_flap <= ROLES
+    assert case.refused <= judging.DECLARED.keys()
     row = report.rows_of(PAGE)[case.name]
     assert (case.expects or case.not_applicable) in row, "run: make faults"
+    assert case.not_applicable or report.is_green(row), "run: make faults"
 
 
 def test_the_page_has_no_case_that_there_is_not() -> None:

@@ -195,6 +195,8 @@ def test_methods_that_nobody_has_are_refused_and_echo_nothing(
 def test_a_method_in_a_header_is_none(stack: Stack) -> None:
     lines = [b"X-HTTP-Method-Override: DELETE", b"X-Method-Override: DELETE", b"X-HTTP-Method: DELETE"]
     assert raw.get(stack, b"/version", *lines).status == 200
+    for line in (b"X-HTTP-Method-Override: GET", b"X-Method-Override: GET", b"X-HTTP-Method: GET"):
+        assert raw.get(stack, b"/version", line, method=b"POST").status == 405
 
 
 def test_a_head_of_many_headers_is_read_or_refused_and_then_forgotten(stack: Stack) -> None:

@@ -174,8 +174,12 @@ def test_4401_for_a_key_in_the_address_of_a_socket(stack: Stack, victim: Key, na
         with contextlib.suppress(ConnectionClosed):  # a bad token is refused before anything is asked
             opened.send(json.dumps({"action": "subscribe", "symbols": ["AAPL"]}))
         refused = json.loads(opened.recv(timeout=60))
+        with pytest.raises(ConnectionClosed) as closed:
+            opened.recv(timeout=60)
     assert refused["type"] == "error"
-    assert victim.secret not in str(refused)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+    assert victim.secret not in str(refused) + closed.value.rcvd.reason
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ class Case:
     """One cell. One of `alerts` fires if the fault goes on; without any, none may fire that wakes somebody.
 
     `unready` are the roles whose ``/health/ready`` must say 503 meanwhile, `may_flap` those that may.
+    `refused` are the kinds of calls (`work.READS`, and ``order``) that may be answered 503; every other kind
+    never is, and is answered while the fault goes on.
     """
 
     victim: str
@@ -47,6 +49,7 @@ class Case:
     alerts: frozenset[str] = frozenset()
     unready: frozenset[str] = frozenset()
     may_flap: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     not_applicable: str = ""
 
     @property

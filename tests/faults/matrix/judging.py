@@ -40,6 +40,7 @@ def complaints(case: Case, ground: Ground, work: Work, span: Span) -> list[str]:
     account = work.account
     return [
         *_undeclared(case, account),
+        *_refused(case, account, span),
         *_dishonest(case, account, span),
         *_probed_wrong(case, account, span),
         *_orders(ground, account),
@@ -62,10 +63,24 @@ def _undeclared(case: Case, account: Account) -> Iterator[str]:
     for told, count in seen.most_common(6):
         yield f"{count} x {told}"
     for kind in DECLARED:
-        if not any(
-            answer.kind == kind and answer.status in (200, 202, 304, 404) for answer in account.answers
-        ):
+        if not any(answer.kind == kind and answer.is_good for answer in account.answers):
             yield f"{kind}: was never answered"
+
+
+def _refused(case: Case, account: Account, span: Span) -> Iterator[str]:
+    """Answers 503 where the case promises others, and kinds that had no answer while the fault went on."""
+    refused = Counter(answer.kind for answer in account.answers if answer.status == 503)
+    for kind, count in refused.items():
+        if kind not in case.refused:
+            yield f"{count} x {kind}: 503"
+    if case.victim == "web":
+        return  # its callers have lost their line
+    for kind in DECLARED.keys() - case.refused:
+        if not any(
+            answer.kind == kind and answer.is_good and span.began_at < answer.at < span.ended_at
+            for answer in account.answers
+        ):
+            yield f"{kind}: was not answered meanwhile"
 
 
 def _dishonest(case: Case, account: Account, span: Span) -> Iterator[str]:

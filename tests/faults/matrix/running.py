@@ -112,7 +112,7 @@ def run_at_once(cases: Sequence[Case], ground: Ground, *, lasts_s: float) -> lis
 
     Nothing is measured: it has a minute to be well.
     """
-    whole = Case("stores", "at once", "", may_flap=ROLES)
+    whole = Case("stores", "at once", "", may_flap=ROLES, refused=frozenset(judging.DECLARED))
     with Work(ground, pause_s=0.5) as work:
         _until_well(ground, work)
         began_at = time.monotonic()
@@ -208,9 +208,10 @@ def _summary(work: Work, began_at: float, well_at: float) -> str:
     """What callers met between the beginning of the fault and the end of the recovery."""
     during = [answer for answer in work.account.answers if began_at <= answer.at < well_at]
     good = sum(200 <= answer.status < 500 for answer in during)
-    refused = sum(answer.status == 503 for answer in during)
+    refused = [answer.kind for answer in during if answer.status == 503]
+    kinds = f" ({', '.join(sorted(set(refused)))})" if refused else ""
     broken = sum(answer.status == 0 for answer in during)
     stale = any(stale for answer in during if answer.kind == "known" for _, stale in answer.predictions)
     orders, events = len(work.account.accepted()), sum(map(len, work.pipeline.taken.values()))
-    told = f"{good} answers, {refused} x 503, {broken} broken; {orders} orders, {events} events"
+    told = f"{good} answers, {len(refused)} x 503{kinds}, {broken} broken; {orders} orders, {events} events"
     return told + (", reads marked stale" if stale else "")

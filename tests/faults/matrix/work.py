@@ -45,6 +45,11 @@ class Answer:
     predictions: tuple[tuple[float, bool], ...] = ()
     """Age in seconds, and whether it is marked stale, of each that was read."""
 
+    @property
+    def is_good(self) -> bool:
+        """The caller has what was asked for, or knows that it is not there."""
+        return self.status in (200, 202, 304, 404)
+
 
 @dataclass
 class Account:
