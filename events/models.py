@@ -26,7 +26,6 @@ class OutboxMessage(models.Model):
         db_table = "outbox"
         indexes = [
             models.Index(fields=["created_at"], condition=Q(published_at=None), name="outbox_unpublished"),
-            models.Index(fields=["published_at"], name="outbox_published"),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import cast
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts import audit
 from events import outbox
@@ -52,7 +53,10 @@ def requeue(*, computation_id: uuid.UUID, actor: str, now: datetime) -> uuid.UUI
         raise AlreadyDone
     was_unfinished = computation.state in Computation.UNFINISHED
     new_id = _start_over(computation, now)
-    ExplanationJob.objects.filter(computation_id=computation_id).update(computation_id=new_id)
+    # In flight again, but for those that were cancelled.
+    ExplanationJob.objects.filter(computation_id=computation_id).update(
+        computation_id=new_id, ended_at=F("cancelled_at")
+    )
     outbox.drop([str(computation_id)])
     if was_unfinished:
         messages.tell_to_leave(computation_id)
@@ -83,6 +87,7 @@ def cancel(*, computation_id: uuid.UUID, actor: str, now: datetime) -> None:
     computation = _hold(computation_id)
     if computation.state not in Computation.UNFINISHED:
         raise NothingToCancel
+    ordering.end_jobs([computation_id], now)
     ordering.stop(computation, now)
     audit.record(
         actor=actor,
@@ -105,11 +110,11 @@ def _hold(computation_id: uuid.UUID) -> Computation:
 def _start_over(computation: Computation, now: datetime) -> uuid.UUID:
     """Put the row into the queue under a new id, unless another stands for the same thing."""
     same = Computation.objects.filter(
+        Computation.IS_SHARED,
         symbol=computation.symbol,
         prediction_timestamp=computation.prediction_timestamp,
         model_version=computation.model_version,
         depth=computation.depth,
-        state__in=Computation.SHARED,
     )
     if same.exclude(pk=computation.pk).exists():
         raise ComputedElsewhere

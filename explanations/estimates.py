@@ -39,7 +39,7 @@ def forget() -> None:
 
 
 def _measure(depth: str) -> float:
-    done = Computation.objects.filter(depth=depth, state=Computation.State.DONE).exclude(finished_at=None)
+    done = Computation.objects.filter(Computation.IS_DONE, depth=depth)
     times = done.order_by("-finished_at").values_list("created_at", "finished_at")[:_LOOKED_AT]
     took = [(end - begin).total_seconds() for begin, end in times if end is not None]
     return statistics.median(took) if took else _WITHOUT_ANY_S[depth]

@@ -9,14 +9,18 @@ from django.db.models import Q
 
 from events.explanations import DEPTHS
 
+_IS_UNFINISHED = Q(finished_at=None)
+_IS_DONE = Q(result__isnull=False)
+_IS_SHARED = _IS_UNFINISHED | _IS_DONE
+
 
 class Computation(models.Model):
     """One explanation of one exact prediction to one depth, computed once.
 
     `id` is the ``job_id`` on NATS: the id of the first job that asked for it. Its state only moves forward:
     queued, running, then one of done, failed, cancelled; every event may arrive twice and late. `finished_at`
-    is None until then: what asks for the unfinished asks for that, since a plan made without values can use
-    an index that is bound to it.
+    is None until it ends, and `result` unless it is done: what is asked often asks for these, since a plan
+    that is made without values cannot use an index of the rows with some states.
     """
 
     class State(models.TextChoices):
@@ -29,8 +33,10 @@ class Computation(models.Model):
         CANCELLED = "cancelled"
 
     UNFINISHED = (State.QUEUED, State.RUNNING)
+    IS_UNFINISHED = _IS_UNFINISHED
+    IS_DONE = _IS_DONE
     # What another order of the same thing joins; only one of these may stand (`computed_once`).
-    SHARED = (*UNFINISHED, State.DONE)
+    IS_SHARED = _IS_SHARED
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     symbol = models.CharField(max_length=32)
@@ -57,16 +63,38 @@ class Computation(models.Model):
             # Two orders at the same moment: one of them makes the computation, the other joins it.
             models.UniqueConstraint(
                 fields=["symbol", "prediction_timestamp", "model_version", "depth"],
-                condition=Q(state__in=("queued", "running", "done")),
+                condition=_IS_SHARED,
                 name="computed_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("queued", "running"), finished_at=None)
+                | Q(state__in=("done", "failed", "cancelled"), finished_at__isnull=False),
+                name="unfinished_without_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="done", result__isnull=False) | (~Q(state="done") & Q(result__isnull=True)),
+                name="done_with_a_result",
+            ),
         ]
         indexes = [
             models.Index(
-                fields=["symbol", "-prediction_timestamp", "-finished_at"], name="newest_explanation"
+                fields=["symbol", "-prediction_timestamp", "-finished_at"],
+                condition=_IS_DONE,
+                name="newest_explanation",
             ),
-            models.Index(fields=["heard_at"], condition=Q(finished_at=None), name="unfinished"),
-            models.Index(fields=["depth", "-finished_at"], name="recently_finished"),
+            models.Index(
+                fields=["symbol", "depth", "-prediction_timestamp", "-finished_at"],
+                condition=_IS_DONE,
+                name="newest_of_depth",
+            ),
+            models.Index(
+                fields=["depth", "-finished_at"],
+                condition=_IS_DONE,
+                name="recently_finished",
+            ),
+            models.Index(fields=["heard_at"], condition=_IS_UNFINISHED, name="unfinished"),
+            models.Index(fields=["-created_at", "-id"], name="newest_computations"),
+            models.Index(fields=["state", "-created_at", "-id"], name="newest_of_state"),
         ]
 
     def __str__(self) -> str:
@@ -74,24 +102,25 @@ class Computation(models.Model):
 
 
 class ExplanationJob(models.Model):
-    """One caller's order. It shares the fate of its computation unless its owner cancels it."""
+    """One caller's order. It shares the fate of its computation unless its owner cancels it.
+
+    `ended_at` is None while it is in flight: it is set with the end of its computation, in the same
+    transaction, or when it is cancelled.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Its index is `jobs_of_computation`.
-    computation = models.ForeignKey(
-        Computation, on_delete=models.CASCADE, related_name="jobs", db_index=False
-    )
+    computation = models.ForeignKey(Computation, on_delete=models.CASCADE, related_name="jobs")
     account_id = models.BigIntegerField()
     key_id = models.UUIDField(null=True)
     ordered_by = models.CharField(max_length=200, help_text="key or user")
     created_at = models.DateTimeField()
     cancelled_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["account_id", "-created_at"], name="jobs_of_account"),
-            models.Index(fields=["computation", "account_id"], name="jobs_of_computation"),
+            models.Index(fields=["account_id"], condition=Q(ended_at=None), name="jobs_in_flight"),
         ]
 
     def __str__(self) -> str:

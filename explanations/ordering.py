@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 from django.db import transaction
-from django.db.models import Count, OuterRef, Subquery, Sum
 
 from accounts.callers import Caller
 from accounts.models import Account
@@ -69,7 +69,7 @@ def order(
         return Ordered(earlier, is_repeated=True)
     offered = _computation(pinned, depth, request_id, now)
     computation = _join_or_start(offered)
-    if computation.state in Computation.UNFINISHED and count_in_flight(account_id) >= most_in_flight:
+    if computation.finished_at is None and count_in_flight(account_id) >= most_in_flight:
         raise TooManyJobs
     is_new = computation.pk == offered.pk
     job = ExplanationJob.objects.create(
@@ -79,6 +79,7 @@ def order(
         key_id=caller.key_id,
         ordered_by=caller.name[:200],
         created_at=now,
+        ended_at=None if computation.finished_at is None else now,
     )
     if repeatable is not None:
         idempotency.remember(repeatable, job, now=now)
@@ -105,29 +106,28 @@ def cancel(*, job_id: uuid.UUID, account_id: int, now: datetime) -> None:
     still = ExplanationJob.objects.filter(pk=job.pk, cancelled_at=None)
     if computation.state in _FINISHED and still.exists():
         raise JobFinished
-    still.update(cancelled_at=now)
+    still.update(cancelled_at=now, ended_at=now)
     if not ExplanationJob.objects.filter(computation=computation, cancelled_at=None).exists():
         stop(computation, now)
 
 
 def stop(computation: Computation, now: datetime) -> None:
-    """End a computation that nobody waits for any more; nothing where it has ended."""
-    unfinished = Computation.objects.filter(pk=computation.pk, state__in=Computation.UNFINISHED)
+    """End a computation whose jobs have ended; nothing where it has ended itself."""
+    unfinished = Computation.objects.filter(Computation.IS_UNFINISHED, pk=computation.pk)
     if unfinished.update(state=Computation.State.CANCELLED, heard_at=now, finished_at=now):
         outbox.drop([str(computation.pk)])
         messages.tell_to_leave(computation.pk)
         transaction.on_commit(metrics.jobs_ended.labels("cancelled", computation.depth).inc)
 
 
+def end_jobs(computation_ids: Collection[uuid.UUID], now: datetime) -> None:
+    """End the jobs of computations that have ended; whoever calls holds those rows."""
+    ExplanationJob.objects.filter(computation__in=computation_ids, ended_at=None).update(ended_at=now)
+
+
 def count_in_flight(account_id: int) -> int:
-    """Unfinished jobs of the account. From the unfinished to its jobs: those that have ended cost nothing."""
-    # Not a join: a connection keeps the plan of its first orders, and one made for nearly empty tables may
-    # look at each pair of rows later on. This one looks up the jobs of each computation.
-    own = ExplanationJob.objects.filter(computation=OuterRef("pk"), account_id=account_id, cancelled_at=None)
-    counted = own.order_by().values("computation").annotate(count=Count("pk")).values("count")
-    unfinished = Computation.objects.filter(finished_at=None)
-    found: int = unfinished.aggregate(jobs=Sum(Subquery(counted), default=0))["jobs"]
-    return found
+    """Jobs of the account that have not ended; never many more than it may have."""
+    return ExplanationJob.objects.filter(account_id=account_id, ended_at=None).count()
 
 
 def _hold_account(caller: Caller) -> int:
@@ -153,15 +153,15 @@ def _computation(pinned: PinnedPrediction, depth: Depth, request_id: str, now: d
 def _join_or_start(offered: Computation) -> Computation:
     """The computation of the same thing that is there, held; else `offered`, new in the database."""
     shared = Computation.objects.select_for_update().filter(
+        Computation.IS_SHARED,
         symbol=offered.symbol,
         prediction_timestamp=offered.prediction_timestamp,
         model_version=offered.model_version,
         depth=offered.depth,
-        state__in=Computation.SHARED,
     )
     for _ in range(_TRIES):
-        found = shared.defer("result", "prediction").first()
-        if found is not None:
+        # Not `first`: there is one at most, and an order could make a plan walk along all ids.
+        for found in shared.defer("result", "prediction")[:1]:
             return found
         Computation.objects.bulk_create([offered], ignore_conflicts=True)
     raise RuntimeError("a computation was ended as often as it was begun")

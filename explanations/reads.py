@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Collection
 
 from django.db import Error as DatabaseFailure
-from django.db.models import Q
 
 from explanations import store
 from explanations.documents import ExplanationDocument
@@ -46,13 +45,12 @@ def newest_explanation(symbol: str, depth: str | None) -> ExplanationDocument | 
 
 def ended_among(job_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of `job_ids` whose jobs are done, failed or cancelled. One query."""
-    ended = Q(cancelled_at__isnull=False) | ~Q(computation__state__in=Computation.UNFINISHED)
-    found = ExplanationJob.objects.filter(ended, pk__in=job_ids).order_by()
+    found = ExplanationJob.objects.filter(pk__in=job_ids, ended_at__isnull=False).order_by()
     return set(found.values_list("pk", flat=True))
 
 
 def _recorded(symbol: str, depth: str | None) -> ExplanationDocument | None:
-    done = Computation.objects.filter(symbol=symbol, state=Computation.State.DONE)
+    done = Computation.objects.filter(Computation.IS_DONE, symbol=symbol)
     if depth is not None:
         done = done.filter(depth=depth)
     row = done.order_by("-prediction_timestamp", "-finished_at").first()

@@ -22,7 +22,7 @@ from django.db.models import QuerySet
 from events import explanations, outbox
 from events.explanations import Depth, ExplanationCompleted, ExplanationFailed, ExplanationProgress
 from events.prediction_updated import PayloadRefused
-from explanations import documents
+from explanations import documents, ordering
 from explanations.models import Computation
 from observability import metrics
 
@@ -55,20 +55,24 @@ def apply(events: Sequence[Event], *, now: datetime) -> list[Computation]:
     changed: dict[uuid.UUID, Computation] = {}
     for event in events:
         row = held.get(event.job_id)
-        if row is None or row.state not in Computation.UNFINISHED:
+        if row is None or row.finished_at is not None:
             continue
         row.heard_at, heard[row.pk] = now, row
         if _change(row, event, now):
             changed[row.pk] = row
     if heard:
         Computation.objects.bulk_update(heard.values(), _WRITTEN)
-        outbox.drop([str(row.pk) for row in heard.values() if row.state not in Computation.UNFINISHED])
+        ended = [row.pk for row in heard.values() if row.finished_at is not None]
+        outbox.drop([str(id_) for id_ in ended])
+        ordering.end_jobs(ended, now)
     return list(changed.values())
 
 
 def unheard(*, silence_s: float, now: datetime, most: int) -> list[str]:
     """Ids of unfinished computations without a sign of life for `silence_s`, the longest silence first."""
-    silent = Computation.objects.filter(finished_at=None, heard_at__lt=now - timedelta(seconds=silence_s))
+    silent = Computation.objects.filter(
+        Computation.IS_UNFINISHED, heard_at__lt=now - timedelta(seconds=silence_s)
+    )
     return [str(id_) for id_ in silent.order_by("heard_at").values_list("pk", flat=True)[:most]]
 
 
@@ -78,7 +82,7 @@ def touch(ids: Iterable[str], *, now: datetime) -> None:
 
 
 def _unfinished(ids: Iterable[uuid.UUID]) -> QuerySet[Computation]:
-    return Computation.objects.filter(pk__in=list(ids), state__in=Computation.UNFINISHED)
+    return Computation.objects.filter(Computation.IS_UNFINISHED, pk__in=list(ids))
 
 
 def _change(row: Computation, event: Event, now: datetime) -> bool:

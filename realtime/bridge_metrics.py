@@ -53,7 +53,7 @@ def _look_into_database() -> None:
     oldest = owed["oldest"]
     metrics.outbox_rows.set(owed["rows"])
     metrics.outbox_oldest.set(0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds()))
-    found = Computation.objects.filter(finished_at=None).values_list("state")
+    found = Computation.objects.filter(Computation.IS_UNFINISHED).values_list("state")
     counts = dict(found.annotate(Count("pk")).order_by())
     for state in Computation.UNFINISHED:
         metrics.jobs.labels(state.value).set(counts.get(state, 0))

@@ -19,8 +19,8 @@ _COMPUTATION = (
     "VALUES (%s, %s, 'fast', %s, 'test-1', %s, %s, 0, '', 0, '', %s, now(), now(), %s, '')"
 )
 _JOB = (
-    "INSERT INTO explanations_explanationjob (id, computation_id, account_id, ordered_by, created_at) "
-    "VALUES (%s, %s, %s, 'test', now())"
+    "INSERT INTO explanations_explanationjob (id, computation_id, account_id, ordered_by, created_at,"
+    " ended_at) VALUES (%s, %s, %s, 'test', now(), CASE WHEN %s THEN now() END)"
 )
 
 
@@ -34,7 +34,7 @@ def add_job(
 ) -> uuid.UUID:
     """A job of `account` that no worker knows of, or one that is done."""
     job_id = job_id or uuid.uuid4()
-    stack.execute(_JOB, job_id, _add_computation(stack, "XJOB", is_done=is_done), account)
+    stack.execute(_JOB, job_id, _add_computation(stack, "XJOB", is_done=is_done), account, is_done)
     return job_id
 
 

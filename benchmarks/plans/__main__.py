@@ -89,8 +89,8 @@ def _section(filled: Filled, seen: Sequence[Seen], runs: int, postgres: str) -> 
     command = shlex.join(["python", "-m", "benchmarks.plans", *sys.argv[1:]])
     return "\n\n".join(
         [
-            f"Rows: {sizes}. Medians of {runs} calls, each with other values; *statement* is the round trip "
-            "alone, *call* the function with it.",
+            f"Rows: {sizes}. Medians of {runs} calls, each with other values if it has any; *statement* is "
+            "the round trip alone, *call* the function with it.",
             align([head, *lines]),
             *plans,
             f"Measured on {datetime.now(UTC):%Y-%m-%d}: `{command}`; Postgres {postgres} as it comes, "

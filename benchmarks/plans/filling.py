@@ -63,9 +63,11 @@ WHERE epoch = %(epoch)s AND mod(seq, %(each)s) = mod(seq / 1000, %(each)s)
 """
 # Every other job is of one account.
 _JOBS = """
-INSERT INTO explanations_explanationjob (id, computation_id, account_id, ordered_by, created_at)
-SELECT c.id, c.id, first.id + CASE WHEN n %% 2 = 0 THEN 0 ELSE n %% %(accounts)s END, 'key', created_at
-FROM (SELECT id, created_at, row_number() OVER (ORDER BY created_at) AS n FROM explanations_computation) AS c,
+INSERT INTO explanations_explanationjob (id, computation_id, account_id, ordered_by, created_at, ended_at)
+SELECT c.id, c.id, first.id + CASE WHEN n %% 2 = 0 THEN 0 ELSE n %% %(accounts)s END, 'key', created_at,
+    finished_at
+FROM (SELECT id, created_at, finished_at, row_number() OVER (ORDER BY created_at) AS n
+        FROM explanations_computation) AS c,
     (SELECT min(id) AS id FROM accounts_account WHERE name LIKE 'measured-%%') AS first
 """
 _RESULT = {

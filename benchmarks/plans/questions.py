@@ -25,7 +25,7 @@ Ask = Callable[[Filled, int], Any]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`ask` calls the function for the n-th time, with other values each time."""
+    """`ask` calls the function for the n-th time, with other values each time where the call has any."""
 
     name: str
     asked_by: str
@@ -56,6 +56,11 @@ def _some_symbols(filled: Filled, n: int) -> list[str]:
 
 def _explanation(filled: Filled, n: int) -> Any:
     return reads.newest_explanation(filled.symbols[n % len(filled.symbols)], None)
+
+
+def _explanation_of_a_depth(filled: Filled, n: int) -> Any:
+    # From the other end: what was read above is in Redis now.
+    return reads.newest_explanation(filled.symbols[-1 - n % len(filled.symbols)], "deep")
 
 
 def _key(filled: Filled, n: int) -> Any:
@@ -92,4 +97,5 @@ QUESTIONS = (
     Question(
         "The newest explanation", "`GET /api/explanation/{symbol}` that Redis does not have", _explanation
     ),
+    Question("The newest of a depth", "the same with `?depth=deep`", _explanation_of_a_depth),
 )

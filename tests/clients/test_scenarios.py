@@ -108,7 +108,7 @@ def test_500_of_a_job_that_failed_is_its_reason(
 ) -> None:
     job_id = order_explanation(explaining, key, predicted, Prefer="wait=30").json()["job_id"]
     explaining.execute(
-        "UPDATE explanations_computation SET state = 'failed', reason = 'no model' WHERE id = "
+        "UPDATE explanations_computation SET state = 'failed', reason = 'no model', result = NULL WHERE id = "
         "(SELECT computation_id FROM explanations_explanationjob WHERE id = %s)",
         job_id,
     )

@@ -376,7 +376,10 @@ def _start(stack: Stack, hot_reads: str, address: str, log: Path) -> Way:
 
 def _end_job(stack: Stack, job_id: uuid.UUID, state: str) -> None:
     if state == "cancelled":
-        stack.execute("UPDATE explanations_explanationjob SET cancelled_at = now() WHERE id = %s", job_id)
+        stack.execute(
+            "UPDATE explanations_explanationjob SET cancelled_at = now(), ended_at = now() WHERE id = %s",
+            job_id,
+        )
         return
     stack.execute(
         "UPDATE explanations_computation SET state = %s, reason = 'for a test', finished_at = now() "

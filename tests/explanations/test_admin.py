@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.db.models import Q
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -157,7 +158,8 @@ def test_a_job_whose_explanation_was_ordered_again_is_left_alone(operator: Clien
 def test_a_second_order_in_the_same_instant_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     job = broken()
     order(orderer())
-    monkeypatch.setattr(Computation, "SHARED", ())  # it was not there yet when it was looked for
+    # It was not there yet when it was looked for.
+    monkeypatch.setattr(Computation, "IS_SHARED", Q(pk=None))
     with pytest.raises(ComputedElsewhere):
         requeue(job)
     assert computation(job).state == "failed"

@@ -139,7 +139,7 @@ class LifeCycle(RuleBasedStateMachine):
         others = [
             other
             for other in self.expected.values()
-            if other is not one and other.depth == one.depth and other.state in Computation.SHARED
+            if other is not one and other.depth == one.depth and other.state in (*UNFINISHED, "done")
         ]
         if one.state == "done" or others:
             with pytest.raises(actions.AlreadyDone if one.state == "done" else actions.ComputedElsewhere):
@@ -264,6 +264,7 @@ class LifeCycle(RuleBasedStateMachine):
             one = self.expected[self.of_job[job.pk]]
             is_cancelled = job.pk not in one.wanted
             assert job.state == ("cancelled" if is_cancelled else one.state)
+            assert (job.ended_at is None) == (job.state in UNFINISHED)
             self.check_row(job.computation, one)
         assert Computation.objects.count() == len(self.expected)
 

@@ -1,4 +1,4 @@
-"""What an order looks up costs the same however many were finished, by the plans of the first orders."""
+"""What orders and reads look up costs the same however much there is, by the plans of the first of them."""
 
 from __future__ import annotations
 
@@ -12,38 +12,35 @@ import pytest
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from explanations import reads
 from explanations.models import Computation, ExplanationJob
 from tests.explanations.orderers import order, orderer, predict
 from tests.explanations.orders import make_order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("newest_store")]
 
-FINISHED = 2_000
-ELSEWHERE = 200
+MANY = 2_000
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 OTHERS = 1_000_000
 
 
-def test_what_has_ended_costs_an_order_nothing() -> None:
-    predict()
-    caller = orderer()
+def test_what_is_looked_up_costs_the_same_beside_many() -> None:
+    document, caller = predict(), orderer()
     with connection.cursor() as cursor:
         # What a connection keeps that has planned while the tables were nearly empty.
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         for _ in range(10):  # the driver prepares a statement that comes again and again
             order(caller)
-        add_jobs(FINISHED, account_id=caller.account_id or 0, state=Computation.State.DONE)
-        add_jobs(ELSEWHERE, account_id=OTHERS, state=Computation.State.QUEUED)
-        in_flight = rows_looked_at(
-            cursor, "SELECT COALESCE(SUM((SELECT COUNT(%finished_at%", f"{caller.account_id}, 0"
-        )
-        same = rows_looked_at(
-            cursor,
-            "SELECT%prediction_timestamp%FOR UPDATE",
-            f"'fast', 'm', '{BEGUN}', 'queued', 'running', 'done', 'AAPL'",
-        )
-    assert ELSEWHERE <= in_flight < 5 * ELSEWHERE
-    assert 1 <= same < 10
+            assert reads.newest_explanation("AAPL", "deep") is None
+        add_jobs(MANY, account_id=caller.account_id or 0, is_done=True)
+        add_jobs(MANY, account_id=OTHERS, is_done=False)
+        in_flight = rows_looked_at(cursor, "SELECT COUNT(%ended_at%", str(caller.account_id))
+        thing = f"'fast', '{document.model_version}', '{document.timestamp}', 'AAPL'"
+        same = rows_looked_at(cursor, "SELECT%prediction_timestamp%FOR UPDATE", thing)
+        newest = rows_looked_at(cursor, "SELECT%ORDER BY%prediction_timestamp%", "'deep', 'AAPL'")
+    assert 1 <= in_flight < 50
+    assert 1 <= same < 50
+    assert newest < 50
 
 
 def rows_looked_at(cursor: CursorWrapper, pattern: str, arguments: str) -> float:
@@ -55,19 +52,21 @@ def rows_looked_at(cursor: CursorWrapper, pattern: str, arguments: str) -> float
     return sum(rows_of(explained[0]["Plan"]))
 
 
-def add_jobs(count: int, *, account_id: int, state: Computation.State) -> None:
-    """Jobs of the account, each with a computation of its own."""
+def add_jobs(count: int, *, account_id: int, is_done: bool) -> None:
+    """Jobs of the account, each with a computation of its own, of the symbol that all order."""
+    end = BEGUN if is_done else None
     computations = [
         Computation(
             symbol="AAPL",
             depth="fast",
             prediction_timestamp=BEGUN + timedelta(seconds=number),
-            model_version=state.value,
+            model_version=f"account {account_id}",
             prediction=msgspec.to_builtins(make_order().prediction),
-            state=state,
+            state=Computation.State.DONE if is_done else Computation.State.QUEUED,
+            result={} if is_done else None,
             created_at=BEGUN,
             heard_at=BEGUN,
-            finished_at=None if state in Computation.UNFINISHED else BEGUN,
+            finished_at=end,
         )
         for number in range(count)
     ]
@@ -79,6 +78,7 @@ def add_jobs(count: int, *, account_id: int, state: Computation.State) -> None:
             account_id=account_id,
             created_at=BEGUN,
             ordered_by="tests",
+            ended_at=end,
         )
         for one in computations
     )

@@ -122,7 +122,7 @@ def test_500_of_a_failed_explanation_is_counted_apart_from_errors_of_the_server(
 ) -> None:
     job_id = order_explanation(explaining, key, predicted, Prefer="wait=30").json()["job_id"]
     explaining.execute(
-        "UPDATE explanations_computation SET state = 'failed', reason = 'no model' WHERE id = "
+        "UPDATE explanations_computation SET state = 'failed', reason = 'no model', result = NULL WHERE id = "
         "(SELECT computation_id FROM explanations_explanationjob WHERE id = %s)",
         job_id,
     )

@@ -59,9 +59,8 @@ async def test_what_more_data_costs_is_told_by_size(sites: OneSite) -> None:
     result = await SCENARIOS["cost"].measure(sites, options())
 
     assert count_rows(result.section, "50 symbols, 100 keys, 10,000 predictions") == 1
-    held = {target.what: target for target in result.targets}
-    assert held["errors at any size"].value == 0, result.section
-    assert held["p95 of the largest"].value > 0
+    errors, _ = result.targets
+    assert not errors.holds, "this site has other symbols than the users ask for"
 
 
 async def test_the_generator_is_measured_against_a_constant_answer(sites: OneSite) -> None:
