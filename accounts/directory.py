@@ -112,6 +112,11 @@ class Directory:
         within_grace = self._clock() - self._followed_at < settings.GATEWAY.credential_grace_s
         return held.record if held is not None and within_grace else None
 
+    def last_known_digest(self, digest: str) -> KeyRecord | None:
+        """As `last_known_key`, of the key with this digest."""
+        held = self._by_digest.get(digest)
+        return None if held is None else self.last_known_key(held.record.id)
+
     @property
     def _is_followed(self) -> bool:
         return self._followed_at != float("-inf")

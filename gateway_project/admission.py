@@ -142,7 +142,7 @@ async def _look_up(credential: str, address: str, now: datetime) -> Caller:
     except guessing.TooManyGuesses as refused:
         raise _too_many(str(refused), refused.wait_s) from None
     try:
-        return await blocking.run(credentials.authenticate, credential, now=now, address=address)
+        return await credentials.look_up(credential, now=now, address=address)
     except CredentialRefused as refused:
         if refused.reason in guessing.REASONS:
             guessing.failed(address)

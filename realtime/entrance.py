@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import access, directory, guessing, tickets, visitors
 from accounts.callers import Caller
-from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory, find_credential
+from accounts.credentials import CredentialRefused, authenticate_from_memory, find_credential, look_up
 from accounts.directory import TierRecord, UnknownTier
 from accounts.keys import KEY_PREFIX
 from observability import blocking, request_context
@@ -117,7 +117,7 @@ async def _find_caller(credential: str, address: str) -> Caller:
     guessing.check(address)
     if credential.startswith(tickets.PREFIX):
         return await blocking.run(tickets.redeem, credential, now=now, address=address)
-    return await blocking.run(authenticate, credential, now=now, address=address)
+    return await look_up(credential, now=now, address=address)
 
 
 def _find_token(query_string: bytes) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +15,10 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts import directory, failures, key_records, keys
 from accounts.actions import IssuedKey, issue_key_by_names
 from accounts.callers import Caller
-from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory
+from accounts.credentials import CredentialRefused, authenticate, authenticate_from_memory, look_up
 from accounts.directory import FRESH_S, Directory
 from accounts.models import Account, ApiKey, Tier, default_scopes
+from observability import blocking
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +45,15 @@ def known(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Directory:
 def issue(account: str, tier: str, name: str = "") -> IssuedKey:
     """A key."""
     return issue_key_by_names(account_name=account, tier_name=tier, key_name=name, actor="test", now=NOW)
+
+
+def load_long_ago(known: Directory, issued: IssuedKey) -> None:
+    """Into a memory that must ask again: no look at the changes has failed yet, but the last one is old."""
+    known._clock = lambda: 1000.0 - 2 * FRESH_S
+    known.load_key(issued.key.pk)
+    known.followed(known._clock())
+    known._clock = lambda: 1000.0
+    assert known.remembered_key(issued.key.pk) is None
 
 
 def caller_at(issued: IssuedKey, now: datetime) -> Caller:
@@ -132,9 +144,7 @@ def test_in_memory_what_has_no_form_is_refused_at_once(known: Directory) -> None
 def test_while_the_database_is_away_the_right_secret_is_known_and_a_wrong_one_is_not(
     known: Directory, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known.load_key(issued.key.pk)
-    # No look at the changes has failed yet: the first to notice is who calls.
-    known.followed(known._clock() - FRESH_S)
+    load_long_ago(known, issued)
 
     def fail(key_id: uuid.UUID) -> None:
         raise OperationalError
@@ -144,6 +154,26 @@ def test_while_the_database_is_away_the_right_secret_is_known_and_a_wrong_one_is
     assert refusal(wrong(issued)) == "unknown"
     with pytest.raises(OperationalError):
         authenticate(keys.make_key(uuid.uuid4(), "live"), now=NOW, address=ADDRESS)
+
+
+def test_while_the_database_hangs_a_key_that_was_good_is_let_in(
+    known: Directory, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_long_ago(known, issued)
+    answers = threading.Event()
+    monkeypatch.setattr(key_records, "read", lambda _: answers.wait(10))
+    monkeypatch.setattr(blocking, "TIMEOUT_S", 0.1)
+    try:
+        found = asyncio.run(look_up(issued.secret, now=NOW, address=ADDRESS))
+        assert found.key_id == issued.key.pk
+        for unknown in (wrong(issued), keys.make_key(uuid.uuid4(), "live")):
+            with pytest.raises(TimeoutError):
+                asyncio.run(look_up(unknown, now=NOW, address=ADDRESS))
+        known.followed(known._clock() - 61)
+        with pytest.raises(TimeoutError):
+            asyncio.run(look_up(issued.secret, now=NOW, address=ADDRESS))
+    finally:
+        answers.set()
 
 
 def test_revoked_expired_and_inactive_are_told_apart(issued: IssuedKey) -> None:

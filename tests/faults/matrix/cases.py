@@ -63,6 +63,8 @@ def _one_of(*alerts: str) -> frozenset[str]:
     return frozenset(alerts)
 
 
+# What asks the record: a batch does, for the symbol that nobody has predicted.
+_RECORD = frozenset({"batch", "history", "order", "unknown"})
 _WEB_BRIDGE = frozenset({"web", "bridge"})
 _BRIDGE_WORKER = frozenset({"bridge", "worker"})
 
@@ -70,9 +72,10 @@ CASES = (
     Case(
         "postgres",
         "kill",
-        "Reads come from memory and grow stale, marked so; history and orders are 503; events wait in NATS.",
+        "Reads come from memory and grow stale, marked so; what asks the record is 503; events wait in NATS.",
         alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
+        refused=_RECORD,
     ),
     Case(
         "postgres",
@@ -80,6 +83,7 @@ CASES = (
         "As if it were killed, once it is noticed: no thread waits for it longer than 12 s.",
         alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
+        refused=_RECORD,
     ),
     Case(
         "postgres",
@@ -94,6 +98,7 @@ CASES = (
         "What was under way is 503 or tried again; reads from memory are untouched; nothing is lost.",
         alerts=_one_of("ErrorsHigh"),
         may_flap=_WEB_BRIDGE,
+        refused=_RECORD,
     ),
     Case(
         "postgres",
@@ -101,6 +106,7 @@ CASES = (
         "As if it froze; connections from that time are not trusted when it is over.",
         alerts=_one_of("PostgresDown"),
         unready=_WEB_BRIDGE,
+        refused=_RECORD,
     ),
     Case(
         "postgres",
@@ -108,6 +114,7 @@ CASES = (
         "It refuses writes: orders are 503, events wait in NATS, reads go on and grow stale.",
         alerts=_one_of("DiskFull"),
         may_flap=_WEB_BRIDGE,
+        refused=frozenset({"order"}),
     ),
     Case(
         "postgres",
