@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from accounts.models import AuthenticationFailure
-from accounts.slices import write_in_slices
+from accounts.slices import as_table, write_in_slices
 from observability import metrics
 
 _MOST = 10_000
@@ -76,16 +76,12 @@ def _keep(taken: Sequence[tuple[Failure, int]]) -> None:
 def _write(taken: Sequence[tuple[Failure, int]]) -> None:
     table = AuthenticationFailure._meta.db_table
     names = ", ".join(Failure._fields)
-    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(taken))
-    minute = AuthenticationFailure._meta.get_field("minute")
-    values = [
-        value
-        for failure, number in taken
-        for value in (minute.get_db_prep_save(failure.minute, connection), *failure[1:], number)
-    ]
+    source, values = as_table(
+        AuthenticationFailure, (*Failure._fields, "count"), [(*failure, number) for failure, number in taken]
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({names}, count) VALUES {rows} "  # noqa: S608 - names of our own
+            f"INSERT INTO {table} ({names}, count) SELECT * FROM {source} WHERE true "  # noqa: S608 - our names
             f"ON CONFLICT ({names}) DO UPDATE SET count = {table}.count + excluded.count",
             values,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import UsageHour
 from accounts.models.records import NO_ACCOUNT, NO_KEY
-from accounts.slices import write_in_slices
+from accounts.slices import as_table, write_in_slices
 
 _MOST_ROWS = 50_000
 _THROTTLED = 429
@@ -160,30 +160,30 @@ def _write(taken: Sequence[tuple[Row, Tally]]) -> None:
         name: f"{table}.{name} + excluded.{name}" for name in Tally.__slots__ if name != "latency_max_ms"
     }
     updates["latency_max_ms"] = f"{greatest}({table}.latency_max_ms, excluded.latency_max_ms)"
-    one = f"({', '.join(['%s'] * len(columns))})"
+    source, values = as_table(UsageHour, columns, [_stored(row, tally) for row, tally in taken])
     # Sorted, so that two processes that add to the same rows never wait for each other in a circle.
     statement = (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * len(taken))} "  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {source} WHERE true "  # noqa: S608
         f"ON CONFLICT ({', '.join(Row._fields)}) DO UPDATE SET "
         + ", ".join(f"{name} = {value}" for name, value in updates.items())
     )
-    values = [value for row, tally in taken for value in _prepared(_stored(row) | _as_dict(tally))]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
 
 
-def _stored(row: Row) -> dict[str, Any]:
+def _stored(row: Row, tally: Tally) -> tuple[Any, ...]:
+    """The values of a row's columns."""
     hour = datetime.fromtimestamp(row.hour * 3600, UTC)
-    return {**row._asdict(), "hour": hour, "key_id": uuid.UUID(int=row.key_id)}
-
-
-def _as_dict(tally: Tally) -> dict[str, Any]:
-    return {name: getattr(tally, name) for name in Tally.__slots__}
-
-
-def _prepared(values: Mapping[str, Any]) -> list[Any]:
-    fields = UsageHour._meta
-    return [
-        fields.get_field(name).get_db_prep_save(value, connection)  # type: ignore[union-attr]
-        for name, value in values.items()
-    ]
+    return (
+        hour,
+        row.account_id,
+        uuid.UUID(int=row.key_id),
+        row.route,
+        row.status_class,
+        tally.calls,
+        tally.errors,
+        tally.throttled,
+        tally.latency_sum_ms,
+        tally.latency_max_ms,
+        tally.bytes_out,
+    )
