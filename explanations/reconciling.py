@@ -5,12 +5,14 @@ it.
 2. There: it waits its turn, and is asked after again later.
 3. Not there, in a stream that was made anew or no longer holds it: it is promised again, under the same id.
 It may have been done already and its result lost on the way; then it is done again, and stored once.
+4. A job that has outlived its computation is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 import nats.errors
 from django.db import Error as DatabaseFailure
@@ -31,17 +33,22 @@ logger = logging.getLogger(__name__)
 
 SILENCE_S = 10.0
 INTERVAL_S = 1.0
+_LEFT_EVERY_S = 30.0
 _MOST_AT_ONCE = 500
 
 
 async def reconcile_for_ever(connection: Connection, relay: Relay) -> None:
-    """Sweep the outbox and look for lost jobs every second."""
+    """Sweep the outbox and look for lost jobs every second; for jobs that nobody has ended now and then."""
     outage = Outage("the database (outbox)")
+    looked_at = float("-inf")
     while True:
         await asyncio.sleep(INTERVAL_S)
         try:
             await relay.sweep(timezone.now())
             await find_lost(connection)
+            if time.monotonic() - looked_at > _LEFT_EVERY_S:
+                looked_at = time.monotonic()
+                await blocking.run(results.end_left, now=timezone.now(), most=_MOST_AT_ONCE)
             outage.succeeded()
         except (DatabaseFailure, TimeoutError) as error:
             outage.failed(error)

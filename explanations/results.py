@@ -23,7 +23,7 @@ from events import explanations, outbox
 from events.explanations import Depth, ExplanationCompleted, ExplanationFailed, ExplanationProgress
 from events.prediction_updated import PayloadRefused
 from explanations import documents, ordering
-from explanations.models import Computation
+from explanations.models import Computation, ExplanationJob
 from observability import metrics
 
 Event = ExplanationProgress | ExplanationCompleted | ExplanationFailed
@@ -79,6 +79,20 @@ def unheard(*, silence_s: float, now: datetime, most: int) -> list[str]:
 def touch(ids: Iterable[str], *, now: datetime) -> None:
     """Note a sign of life of those of `ids` that are unfinished."""
     _unfinished(map(uuid.UUID, ids)).update(heard_at=now)
+
+
+@transaction.atomic
+def end_left(*, now: datetime, most: int) -> int:
+    """End jobs that have outlived their computations; returns of how many computations.
+
+    A process of an earlier version ends a computation alone. Such jobs would be in flight for ever.
+    """
+    left = ExplanationJob.objects.filter(ended_at=None, computation__finished_at__isnull=False).order_by()
+    ids = set(left.values_list("computation_id", flat=True)[:most])
+    ended = Computation.objects.filter(pk__in=ids, finished_at__isnull=False).order_by("pk")
+    held = list(ended.select_for_update().values_list("pk", flat=True))
+    ordering.end_jobs(held, now)
+    return len(held)
 
 
 def _unfinished(ids: Iterable[uuid.UUID]) -> QuerySet[Computation]:

@@ -103,7 +103,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_costs_per_symbol: bool = False
     """A batch of n symbols takes n from the limits instead of 1. [web]"""
     credential_grace_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
-    """While the database is away, keys that were good this long ago are still let in. [web, ws]"""
+    """While the database does not answer, keys that were good this long ago are still let in. [web, ws]"""
     open_registration: bool = False
     """Let strangers register an account and a first key, on the tier `free`. [web]"""
     login_attempts_per_minute: PositiveInt = 10

@@ -272,6 +272,7 @@ def test_the_end_and_a_cancellation_at_once_leave_one_of_the_two() -> None:
         row = computation(job)
         seen[row.state] += 1
         assert (row.result is not None) == (row.state == "done")
+        assert ExplanationJob.objects.get(pk=job.pk).ended_at == NOW
         assert not OutboxMessage.objects.exists()
         Computation.objects.all().delete()
     assert set(seen) <= {"done", "cancelled"}

@@ -139,3 +139,15 @@ def test_who_was_not_heard_of_is_found_longest_first_until_touched() -> None:
     results.touch([str(first.pk), str(done.pk), str(uuid.uuid4())], now=later)
     assert results.unheard(silence_s=10, now=later, most=9) == [str(second.pk)]
     assert computation(done).heard_at == NOW
+
+
+def test_a_job_that_an_earlier_version_has_left_in_flight_is_ended(job: ExplanationJob) -> None:
+    other = order(orderer("other"), depth="deep")
+    assert apply_completed(completed(job.pk), NOW)
+    # As a process ends it that does not know of `ended_at`.
+    ExplanationJob.objects.filter(pk=job.pk).update(ended_at=None)
+    later = NOW + timedelta(minutes=1)
+    assert [results.end_left(now=later, most=10) for _ in range(2)] == [1, 0]
+    job.refresh_from_db()
+    other.refresh_from_db()
+    assert (job.ended_at, other.ended_at) == (later, None)

@@ -12,6 +12,7 @@ from tests.faults.matrix import alarms, judging, report
 from tests.faults.matrix.cases import CASES, FAULTS, ROLES, STORES, VICTIMS, Case
 from tests.faults.matrix.ground import standing
 from tests.faults.matrix.running import run_at_once
+from tests.faults.matrix.work import Account, Answer
 
 PAGE = report.PAGE.read_text()
 # What nobody notices but who waits for an answer; kills and freezes stand in other tests of this folder.
@@ -37,6 +38,30 @@ def test_a_case_says_what_it_expects_or_why_it_makes_no_sense(case: Case) -> Non
     row = report.rows_of(PAGE)[case.name]
     assert (case.expects or case.not_applicable) in row, "run: make faults"
     assert case.not_applicable or report.is_green(row), "run: make faults"
+
+
+def answers(status: int, *, took_s: float = 0.1) -> list[Answer]:
+    """One of each kind, in second 11."""
+    return [Answer(11.0, 11.0 + took_s, kind, status) for kind in judging.DECLARED]
+
+
+@pytest.mark.parametrize(
+    ("told", "complaints"),
+    [
+        (answers(200), set()),
+        (answers(200) + answers(503), {f"1 x {kind}: 503" for kind in judging.DECLARED.keys() - {"order"}}),
+        (
+            answers(200, took_s=30.0),
+            {f"{k}: was not answered meanwhile" for k in judging.DECLARED if k != "order"},
+        ),
+    ],
+)
+def test_only_what_a_case_names_may_be_refused_or_wait_for_its_end(
+    told: list[Answer], complaints: set[str]
+) -> None:
+    case = Case("postgres", "freeze", "", refused=frozenset({"order"}))
+    span = judging.Span(began_at=10.0, ended_at=20.0, well_at=21.0)
+    assert set(judging._refused(case, Account(told), span)) == complaints
 
 
 def test_the_page_has_no_case_that_there_is_not() -> None:

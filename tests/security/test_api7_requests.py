@@ -1,4 +1,4 @@
-"""OWASP API7: the gateway asks nobody for what a caller names, since nothing that serves can ask anybody.
+"""OWASP API7: the gateway asks nobody for what a caller names: nothing that serves has a client for that.
 
 What it connects to (Postgres, Redis, NATS, a collector of traces) comes from its settings alone.
 """
@@ -32,9 +32,11 @@ ASKING = (
     "telnetlib",
     "urllib.request",
     "urllib3",
-    "websockets.asyncio.client",
+    "websockets.asyncio",
     "websockets.client",
-    "websockets.sync.client",
+    "websockets.connect",
+    "websockets.legacy",
+    "websockets.sync",
     "xmlrpc",
 )
 """Modules that ask servers for something."""

@@ -51,7 +51,7 @@ def complaints(case: Case, ground: Ground, work: Work, span: Span) -> list[str]:
 
 def _undeclared(case: Case, account: Account) -> Iterator[str]:
     """Answers that no caller was promised."""
-    may_break = case.victim == "web" and case.fault in _WHERE_CALLERS_BREAK
+    may_break = _breaks_callers(case)
     seen: Counter[str] = Counter()
     for answer in account.answers:
         if answer.status == 0 and not may_break:
@@ -67,17 +67,24 @@ def _undeclared(case: Case, account: Account) -> Iterator[str]:
             yield f"{kind}: was never answered"
 
 
+def _breaks_callers(case: Case) -> bool:
+    """Whether callers lose their own line."""
+    return case.victim == "web" and case.fault in _WHERE_CALLERS_BREAK
+
+
 def _refused(case: Case, account: Account, span: Span) -> Iterator[str]:
     """Answers 503 where the case promises others, and kinds that had no answer while the fault went on."""
     refused = Counter(answer.kind for answer in account.answers if answer.status == 503)
     for kind, count in refused.items():
         if kind not in case.refused:
             yield f"{count} x {kind}: 503"
-    if case.victim == "web":
-        return  # its callers have lost their line
+    if _breaks_callers(case):
+        return
     for kind in DECLARED.keys() - case.refused:
         if not any(
-            answer.kind == kind and answer.is_good and span.began_at < answer.at < span.ended_at
+            answer.kind == kind
+            and answer.is_good
+            and span.began_at < answer.at <= answer.came_at < span.ended_at
             for answer in account.answers
         ):
             yield f"{kind}: was not answered meanwhile"
@@ -136,6 +143,12 @@ def _orders(ground: Ground, account: Account) -> Iterator[str]:
     )
     if states != {"done": len(account.accepted())}:
         yield f"{len(account.accepted())} orders were accepted, their jobs are {states}"
+    left = ground.stack.rows(
+        "SELECT count(*) FROM explanations_explanationjob j JOIN explanations_computation c"
+        " ON c.id = j.computation_id WHERE (j.ended_at IS NULL) <> (c.finished_at IS NULL)"
+    )[0][0]
+    if left:
+        yield f"{left} jobs do not know their end"
     computations = ground.stack.rows("SELECT count(*) FROM explanations_computation")[0][0]
     effects = ground.stack.rows("SELECT count(*), count(DISTINCT computation) FROM effects")[0]
     if effects != (computations, computations):

@@ -38,6 +38,7 @@ class Answer:
     """What a call came to; status 0 is a connection that broke or gave no answer, told in `detail`."""
 
     at: float
+    came_at: float
     kind: str
     status: int
     retry_after: str = ""
@@ -190,11 +191,12 @@ class Caller:
         try:
             response = self._client.request(method, path, headers=headers or {}, json=body)
         except httpx.HTTPError as error:
-            return Answer(began, kind, 0, detail=repr(error)), None
+            return Answer(began, time.monotonic(), kind, 0, detail=repr(error)), None
+        came_at = time.monotonic()
         detail = response.text[:300] if response.status_code >= 500 else ""
         told = tuple(_ages(response)) if response.status_code == 200 else ()
         retry_after = response.headers.get("retry-after", "")
-        return Answer(began, kind, response.status_code, retry_after, detail, told), response
+        return Answer(began, came_at, kind, response.status_code, retry_after, detail, told), response
 
 
 def _ages(response: httpx.Response) -> Iterator[tuple[float, bool]]:
