@@ -78,7 +78,7 @@ def authenticate(credential: str, *, now: datetime, address: str) -> Caller:
         return _authenticate_person(credential, now, address)
     parsed = _parse_key(credential, address)
     # Not by its id: whoever guesses the secret of a key in memory would be told apart by how long it takes.
-    record = directory.current().remembered_digest(parsed.digest) or _read_record(parsed.id)
+    record = directory.current().remembered_digest(parsed.digest) or _read_record(parsed.id, parsed.digest)
     return _admit(parsed, record, now, address)
 
 
@@ -166,10 +166,10 @@ def _find_record(key_id: uuid.UUID) -> KeyRecord | None:
     return directory.current().remembered_key(key_id) or _read_record(key_id)
 
 
-def _read_record(key_id: uuid.UUID) -> KeyRecord | None:
+def _read_record(key_id: uuid.UUID, digest: str | None = None) -> KeyRecord | None:
     known = directory.current()
     try:
-        return known.load_key(key_id)
+        return known.load_key(key_id, digest)
     except DatabaseFailure:
         record = known.last_known_key(key_id)
         if record is None:

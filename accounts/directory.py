@@ -125,10 +125,13 @@ class Directory:
         since = self._looking_since
         return self._is_blind or (since is not None and now - since > STUCK_S)
 
-    def load_key(self, key_id: uuid.UUID) -> KeyRecord | None:
-        """The record of `key_id` from the database, by one query; None if there is no such key."""
+    def load_key(self, key_id: uuid.UUID, digest: str | None = None) -> KeyRecord | None:
+        """The record of `key_id` from the database, by one query; None if there is no such key.
+
+        With `digest`, of a key that somebody shows, another one is no such key.
+        """
         began_at = self._clock()
-        record = key_records.read(key_id)
+        record = key_records.read(key_id, digest)
         if record is None:
             return None
         if self._clock() - began_at > _SLOW_LOAD_S:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -146,7 +147,7 @@ def test_while_the_database_is_away_the_right_secret_is_known_and_a_wrong_one_is
 ) -> None:
     load_long_ago(known, issued)
 
-    def fail(key_id: uuid.UUID) -> None:
+    def fail(*_: Any) -> None:
         raise OperationalError
 
     monkeypatch.setattr(key_records, "read", fail)
@@ -161,7 +162,7 @@ def test_while_the_database_hangs_a_key_that_was_good_is_let_in(
 ) -> None:
     load_long_ago(known, issued)
     answers = threading.Event()
-    monkeypatch.setattr(key_records, "read", lambda _: answers.wait(10))
+    monkeypatch.setattr(key_records, "read", lambda *_: answers.wait(10))
     monkeypatch.setattr(blocking, "TIMEOUT_S", 0.1)
     try:
         found = asyncio.run(look_up(issued.secret, now=NOW, address=ADDRESS))
@@ -174,6 +175,13 @@ def test_while_the_database_hangs_a_key_that_was_good_is_let_in(
             asyncio.run(look_up(issued.secret, now=NOW, address=ADDRESS))
     finally:
         answers.set()
+
+
+def test_a_wrong_secret_finds_no_more_than_an_id_of_no_key(known: Directory, issued: IssuedKey) -> None:
+    assert refusal(wrong(issued)) == refusal(keys.make_key(uuid.uuid4(), "live")) == "unknown"
+    assert key_records.read(issued.key.pk, keys.digest_key(wrong(issued))) is None
+    assert known.remembered_key(issued.key.pk) is None  # nothing was made of it, nor kept
+    assert key_records.read(issued.key.pk, keys.digest_key(issued.secret)) == key_records.read(issued.key.pk)
 
 
 def test_revoked_expired_and_inactive_are_told_apart(issued: IssuedKey) -> None:
