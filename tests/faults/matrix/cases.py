@@ -15,7 +15,7 @@ VICTIMS = {
 FAULTS = {
     "kill": "SIGKILL; a store comes back after 10 s, a bridge or worker too, a web worker by its launcher",
     "freeze": "SIGSTOP for 30 s, then SIGCONT",
-    "latency": "500 ms more for every exchange, 10 s",
+    "latency": "500 ms more for every exchange, 20 s",
     "reset": "connections are reset in the middle of an answer, again and again, for 10 s",
     "half_open": "connections stay open and swallow every byte for 15 s; those from that time stay dead",
     "disk_full": "no byte is free on the disk of its data, 15 s",
@@ -24,7 +24,7 @@ FAULTS = {
 LASTS_S = {
     "kill": 10.0,
     "freeze": 30.0,
-    "latency": 10.0,
+    "latency": 20.0,
     "reset": 10.0,
     "half_open": 15.0,
     "disk_full": 15.0,
