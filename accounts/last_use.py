@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from accounts.models import ApiKey
-from accounts.slices import as_table, write_in_slices
+from accounts.slices import write_in_slices
 
 
 class Use(NamedTuple):
@@ -58,14 +58,23 @@ def _keep(rows: Sequence[tuple[uuid.UUID, Use]]) -> None:
 
 def _write(rows: Sequence[tuple[uuid.UUID, Use]]) -> None:
     table = ApiKey._meta.db_table
-    names = ("id", "last_used_at", "last_used_address", "last_used_agent")
-    source, values = as_table(
-        ApiKey, names, [(key_id, use.at, use.address[:45], use.agent) for key_id, use in rows]
-    )
+    id_field, at_field = ApiKey._meta.get_field("id"), ApiKey._meta.get_field("last_used_at")
+    values = [
+        value
+        for key_id, use in rows
+        for value in (
+            id_field.get_db_prep_value(key_id, connection),
+            at_field.get_db_prep_value(use.at, connection),
+            use.address[:45],
+            use.agent,
+        )
+    ]
+    # "column1" and so on are what both databases call the columns of VALUES.
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET last_used_at = v.column2, last_used_address = v.column3, "  # noqa: S608
-            f"last_used_agent = v.column4 FROM {source} WHERE {table}.id = v.column1 "
+            f"last_used_agent = v.column4 FROM (VALUES {', '.join(['(%s, %s, %s, %s)'] * len(rows))}) AS v "
+            f"WHERE {table}.id = v.column1 "
             f"AND ({table}.last_used_at IS NULL OR {table}.last_used_at < v.column2)",
             values,
         )
