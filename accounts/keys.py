@@ -57,11 +57,6 @@ def make_key(
     """Return a new key for `key_id`; it must be shown once and stored only as `digest_key` of it."""
     secret = "".join(choose(_ALPHABET) for _ in range(_SECRET_LENGTH))
     body = f"pgw_{environment}_{_to_base62(key_id.int, _ID_LENGTH)}_{secret}"
-    return with_checksum(body)
-
-
-def with_checksum(body: str) -> str:
-    """A key from all of it but its checksum."""
     return body + _checksum(body)
 
 

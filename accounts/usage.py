@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -57,6 +58,7 @@ class Tally:
         self.bytes_out += other.bytes_out
 
 
+_added_up = attrgetter(*Tally.__slots__)
 _lock = threading.Lock()
 _tallies: dict[Row, Tally] = {}
 
@@ -163,7 +165,7 @@ def _write(taken: Sequence[tuple[Row, Tally]]) -> None:
     source, values = as_table(UsageHour, columns, [_stored(row, tally) for row, tally in taken])
     # Sorted, so that two processes that add to the same rows never wait for each other in a circle.
     statement = (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {source} WHERE true "  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {source} WHERE true "  # noqa: S608 - our names
         f"ON CONFLICT ({', '.join(Row._fields)}) DO UPDATE SET "
         + ", ".join(f"{name} = {value}" for name, value in updates.items())
     )
@@ -174,16 +176,4 @@ def _write(taken: Sequence[tuple[Row, Tally]]) -> None:
 def _stored(row: Row, tally: Tally) -> tuple[Any, ...]:
     """The values of a row's columns."""
     hour = datetime.fromtimestamp(row.hour * 3600, UTC)
-    return (
-        hour,
-        row.account_id,
-        uuid.UUID(int=row.key_id),
-        row.route,
-        row.status_class,
-        tally.calls,
-        tally.errors,
-        tally.throttled,
-        tally.latency_sum_ms,
-        tally.latency_max_ms,
-        tally.bytes_out,
-    )
+    return (hour, row.account_id, uuid.UUID(int=row.key_id), row.route, row.status_class, *_added_up(tally))

@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from benchmarks.side_by_side.tables import align
 from gateway_project import embedded
 
 _KEYS = 100
+_CHECKSUM_LENGTH = 6
 _TIMEOUT_S = 10.0
 _ADD_JOB = """
 import uuid
@@ -82,11 +84,6 @@ def main() -> None:
 def _wrong_keys(ground: Ground, port: int) -> list[Kind]:
     """Keys that are no keys; those that exist are in the memory of the process."""
     known = keyring.make(ground, "enterprise", _KEYS)
-    ids = [keys.parse_key(one).id for one in known]
-
-    def near(one: str) -> str:
-        body = one[: -len("000000")]
-        return keys.with_checksum(body[:-1] + ("A" if body[-1] != "A" else "B"))
 
     def asking(secret: Callable[[], str]) -> Callable[[], tuple[str, Headers]]:
         return lambda: ("/auth/profile", {"X-API-Key": secret()})
@@ -95,10 +92,13 @@ def _wrong_keys(ground: Ground, port: int) -> list[Kind]:
         return keys.make_key(uuid.uuid4(), "live")
 
     def of_a_key() -> str:
-        return keys.make_key(secrets.choice(ids), "live")
+        return keys.make_key(keys.parse_key(secrets.choice(known)).id, "live")
 
     def nearly() -> str:
-        return near(secrets.choice(known))
+        one = secrets.choice(known)
+        secret = one.rpartition("_")[2][:-_CHECKSUM_LENGTH]
+        characters = iter(secret[:-1] + ("A" if secret[-1] != "A" else "B"))
+        return keys.make_key(keys.parse_key(one).id, "live", choose=lambda _: next(characters))
 
     _ask(port, [Kind("a key", 200, asking(iter(known).__next__))], _KEYS)
     return [
@@ -154,18 +154,9 @@ def _told(group: Sequence[Kind]) -> str:
 
 def share_slower(some: Sequence[float], others: Sequence[float]) -> float:
     """Of all pairs, the share in which that of `some` is greater; equal ones count half."""
-    ranked = sorted([(value, True) for value in some] + [(value, False) for value in others])
-    below, won, start = 0, 0.0, 0
-    while start < len(ranked):
-        end = start
-        while end < len(ranked) and ranked[end][0] == ranked[start][0]:
-            end += 1
-        of_some = sum(is_some for _, is_some in ranked[start:end])
-        equal = end - start - of_some
-        won += of_some * (below + equal / 2)
-        below += equal
-        start = end
-    return won / (len(some) * len(others))
+    ordered = sorted(others)
+    below = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in some)
+    return below / (2 * len(some) * len(others))
 
 
 if __name__ == "__main__":
