@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 DISK = Path("/tmp")  # noqa: S108 - folders below it have names of their own
+_FREEZES_WITHIN_S = 10.0
 _cleanup = contextlib.ExitStack()
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -81,21 +82,30 @@ class Server:
         self._end(signal.SIGINT if "postgres" in self._command[0] else signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Let it accept connections and answer nothing."""
-        self._signal(signal.SIGSTOP)
+        """Let it accept connections and answer nothing. Once this returns, nothing of it runs any more."""
+        frozen = self._signal(signal.SIGSTOP)
+        # The signal is only sent: on a busy machine a thread could still answer after it.
+        deadline = time.monotonic() + _FREEZES_WITHIN_S
+        while not all(map(_is_stopped, frozen)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self._command[0]} does not stop")
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> list[int]:
+        """Send it to the process and its children; returns their ids."""
         if self._process is None:
             raise RuntimeError("it does not run")
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (pid, *map(int, children)):  # Postgres answers in its children
+        family = [pid, *map(int, children)]  # Postgres answers in its children
+        for one in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
+        return family
 
     def wipe(self, name: str) -> None:
         """Delete a folder of its data, while it does not run."""
@@ -106,6 +116,15 @@ class Server:
             self._process.send_signal(number)
             self._process.wait(timeout=60)
             self._process = None
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread of the process is stopped, or has ended."""
+    states = []
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            states.append(stat.read_text().rpartition(")")[2].split()[0])
+    return all(state in "TtZX" for state in states)
 
 
 def _die_with_parent() -> None:
